@@ -1,0 +1,1 @@
+"""The learning: data sets, fine-tuning, evaluation, export and the default model."""

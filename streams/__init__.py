@@ -1,0 +1,1 @@
+"""The running: settings, validation, files, stores, replay, services and the command line."""
