@@ -1,0 +1,300 @@
+"""The store of one machine: a single SQLite file, written by one process and read by others meanwhile.
+
+Every record is kept as its canonical JSON, beside the columns that questions are asked by. Instants are
+integers: microseconds since 1970 UTC. Texts reach SQL as parameters only.
+"""
+
+import re
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from processors.clock import EPOCH
+from processors.errors import ConfigurationError, RetryableError
+from processors.messages import Alert, DeadLetter, LabelledDocument, SeriesPoint
+from streams.codec import decode, encode
+from streams.store import AlertQuery, Counts, DocumentQuery
+
+_APPLICATION_ID: Final = 0x746F6373  # "tocs", in the file's header
+_SCHEMA_VERSION: Final = 1
+_SCHEMA: Final = """
+CREATE TABLE documents (
+    number INTEGER PRIMARY KEY, identity TEXT NOT NULL UNIQUE, source TEXT NOT NULL, published INTEGER NOT NULL,
+    status TEXT NOT NULL, late INTEGER NOT NULL, sentiment TEXT, topic TEXT, record TEXT NOT NULL
+);
+CREATE INDEX documents_published ON documents (published);
+CREATE INDEX documents_source ON documents (source, published);
+CREATE INDEX documents_labels ON documents (status, sentiment, late);
+CREATE TABLE document_companies (
+    company TEXT NOT NULL, published INTEGER NOT NULL, document INTEGER NOT NULL REFERENCES documents (number),
+    PRIMARY KEY (company, published, document)
+) WITHOUT ROWID;
+CREATE VIRTUAL TABLE document_words USING fts5 (body, content='', tokenize='unicode61 remove_diacritics 2');
+CREATE TABLE points (
+    series TEXT NOT NULL, start INTEGER NOT NULL, revision INTEGER NOT NULL, record TEXT NOT NULL,
+    PRIMARY KEY (series, start)
+) WITHOUT ROWID;
+CREATE TABLE alerts (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, incident TEXT NOT NULL, series TEXT NOT NULL,
+    at INTEGER NOT NULL, record TEXT NOT NULL
+);
+CREATE INDEX alerts_at ON alerts (at);
+CREATE INDEX alerts_series ON alerts (series, at);
+CREATE INDEX alerts_incident ON alerts (incident, at);
+CREATE TABLE dead_letters (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, reason TEXT NOT NULL, record TEXT NOT NULL
+);
+CREATE INDEX dead_letters_reason ON dead_letters (reason);
+"""
+
+_Message = TypeVar("_Message")
+
+# Words without spaces between them (Han, kana, Hangul) are indexed character by character and found as phrases.
+_IDEOGRAPH: Final = re.compile(r"([\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff])")
+
+
+class SqliteStore:
+    """A `streams.store.Store` in the file `path`, which is made when absent, unless `read_only`.
+
+    Raises ConfigurationError for a file that is missing (read only), no store of Tocsin, or of another version.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self.path = path
+        if read_only and not path.is_file():
+            raise ConfigurationError(f"there is no store at {path}: name the file that a run wrote")
+        if not read_only:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+        try:
+            self._connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=10.0)
+            self._prepare(read_only)
+        except sqlite3.DatabaseError as error:
+            raise ConfigurationError(f"{path} cannot be used as a store: {error}") from error
+
+    def _prepare(self, read_only: bool) -> None:
+        connection = self._connection
+        if not read_only:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            with self._transaction():
+                if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+                    for statement in _SCHEMA.split(";\n"):
+                        connection.execute(statement)
+                    connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+                    connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+        if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
+            raise ConfigurationError(f"{self.path} is a database, but no store of Tocsin: choose another file")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version != _SCHEMA_VERSION:
+            raise ConfigurationError(
+                f"{self.path} holds schema version {version}, this Tocsin reads version {_SCHEMA_VERSION}: "
+                "replay the input into a new file"
+            )
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def write_documents(self, documents: Sequence[LabelledDocument]) -> int:
+        """See `Store`."""
+        return self._write(documents, self._insert_document)
+
+    def write_points(self, points: Sequence[SeriesPoint]) -> int:
+        """See `Store`."""
+        return self._write(points, self._insert_point)
+
+    def write_alerts(self, alerts: Sequence[Alert]) -> int:
+        """See `Store`."""
+        return self._write(alerts, self._insert_alert)
+
+    def write_dead_letters(self, letters: Sequence[DeadLetter]) -> int:
+        """See `Store`."""
+        return self._write(letters, self._insert_dead_letter)
+
+    def document(self, identity: str) -> LabelledDocument | None:
+        """See `Store`."""
+        rows = self._records(LabelledDocument, "SELECT record FROM documents WHERE identity = ?", [_text(identity)])
+        return rows[0] if rows else None
+
+    def search(self, query: DocumentQuery) -> list[LabelledDocument]:
+        """See `Store`."""
+        where = _Where()
+        if words := query.words.split():
+            phrases = " ".join('"' + _spaced(word).replace('"', '""').replace("\0", " ") + '"' for word in words)
+            where.add("number IN (SELECT rowid FROM document_words WHERE document_words MATCH ?)", phrases)
+        if query.companies:
+            marks = ", ".join("?" * len(query.companies))
+            where.add(
+                f"number IN (SELECT document FROM document_companies WHERE company IN ({marks}))", *query.companies
+            )
+        if query.sources:
+            where.add(f"source IN ({', '.join('?' * len(query.sources))})", *query.sources)
+        where.add_equal("sentiment", query.sentiment)
+        where.add_equal("topic", query.topic)
+        where.add_equal("status", query.status)
+        where.add_range("published", query.since, query.until)
+        sql = f"SELECT record FROM documents {where.sql} ORDER BY published DESC, number DESC LIMIT ?"
+        return self._records(LabelledDocument, sql, [*where.values, query.limit])
+
+    def alerts(self, query: AlertQuery) -> list[Alert]:
+        """See `Store`."""
+        where = _Where()
+        if query.id_prefix:
+            where.add("substr(id, 1, ?) = ?", len(query.id_prefix), _text(query.id_prefix))
+        where.add_equal("incident", query.incident)
+        where.add_equal("series", query.series)
+        where.add_range("at", query.since, query.until)
+        sql = f"SELECT record FROM alerts {where.sql} ORDER BY at DESC, number DESC LIMIT ?"
+        return self._records(Alert, sql, [*where.values, query.limit])
+
+    def points(self, series: str, since: datetime | None = None, until: datetime | None = None) -> list[SeriesPoint]:
+        """See `Store`."""
+        where = _Where()
+        where.add_equal("series", series)
+        where.add_range("start", since, until)
+        return self._records(SeriesPoint, f"SELECT record FROM points {where.sql} ORDER BY start", where.values)
+
+    def dead_letters(self, reason: str | None = None, limit: int = 100) -> list[DeadLetter]:
+        """See `Store`."""
+        where = _Where()
+        where.add_equal("reason", reason)
+        sql = f"SELECT record FROM dead_letters {where.sql} ORDER BY number LIMIT ?"
+        return self._records(DeadLetter, sql, [*where.values, limit])
+
+    def counts(self) -> Counts:
+        """See `Store`."""
+        with self._transaction("BEGIN"):  # one snapshot for all the numbers
+            sentiments = dict(
+                self._rows("SELECT sentiment, count(*) FROM documents WHERE status = 'labelled' GROUP BY 1")
+            )
+            unlabelled = self._number("SELECT count(*) FROM documents WHERE status = 'unlabelled'")
+            return Counts(
+                documents=sum(sentiments.values()) + unlabelled,
+                sentiments=sentiments,
+                unlabelled=unlabelled,
+                late=self._number("SELECT coalesce(sum(late), 0) FROM documents"),
+                points=self._number("SELECT count(*) FROM points"),
+                alerts=self._number("SELECT count(*) FROM alerts"),
+                incidents=self._number("SELECT count(DISTINCT incident) FROM alerts"),
+                dead_letters=dict(
+                    self._rows("SELECT reason, count(*) FROM dead_letters GROUP BY 1 ORDER BY 2 DESC, 1")
+                ),
+            )
+
+    def _insert_document(self, document: LabelledDocument) -> bool:
+        published = _microseconds(document.published_at)
+        sentiment = document.sentiment.label if document.sentiment else None
+        topic = document.topic.label if document.topic else None
+        cursor = self._connection.execute(
+            "INSERT INTO documents (identity, source, published, status, late, sentiment, topic, record) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            [_text(document.identity), _text(document.source), published, document.status, document.late]
+            + [sentiment, topic, _record(document)],
+        )
+        if not cursor.rowcount:
+            return False
+        number = cursor.lastrowid
+        body = _spaced(f"{document.title}\n{document.text}")
+        self._connection.execute("INSERT INTO document_words (rowid, body) VALUES (?, ?)", [number, body])
+        self._connection.executemany(
+            "INSERT OR IGNORE INTO document_companies VALUES (?, ?, ?)",
+            [(_text(link.company), published, number) for link in document.companies],
+        )
+        return True
+
+    def _insert_point(self, point: SeriesPoint) -> bool:
+        cursor = self._connection.execute(
+            "INSERT INTO points (series, start, revision, record) VALUES (?, ?, ?, ?) ON CONFLICT (series, start) "
+            "DO UPDATE SET revision = excluded.revision, record = excluded.record WHERE excluded.revision > revision",
+            [_text(point.series), _microseconds(point.start), point.revision, _record(point)],
+        )
+        return cursor.rowcount > 0
+
+    def _insert_alert(self, alert: Alert) -> bool:
+        cursor = self._connection.execute(
+            "INSERT INTO alerts (id, incident, series, at, record) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            [alert.id, alert.incident, _text(alert.series), _microseconds(alert.at), _record(alert)],
+        )
+        return cursor.rowcount > 0
+
+    def _insert_dead_letter(self, letter: DeadLetter) -> bool:
+        cursor = self._connection.execute(
+            "INSERT INTO dead_letters (id, reason, record) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            [letter.id, letter.reason, _record(letter)],
+        )
+        return cursor.rowcount > 0
+
+    def _write(self, messages: Iterable[_Message], insert: Callable[[_Message], bool]) -> int:
+        with self._transaction():
+            return sum(insert(message) for message in messages)
+
+    @contextmanager
+    def _transaction(self, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
+        try:
+            self._connection.execute(begin)
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL):
+                raise RetryableError(f"{self.path}: {error}") from error
+            raise
+
+    def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+        return self._connection.execute(sql, values).fetchall()
+
+    def _number(self, sql: str) -> int:
+        return int(self._rows(sql)[0][0])
+
+    def _records(self, message_type: type[_Message], sql: str, values: Sequence[Any]) -> list[_Message]:
+        return [decode(message_type, record.encode()) for (record,) in self._rows(sql, values)]
+
+
+class _Where:
+    """Collects the conditions of a WHERE clause and their values."""
+
+    def __init__(self) -> None:
+        self._conditions: list[str] = []
+        self.values: list[Any] = []
+
+    @property
+    def sql(self) -> str:
+        return "WHERE " + " AND ".join(self._conditions) if self._conditions else ""
+
+    def add(self, condition: str, *values: Any) -> None:
+        self._conditions.append(condition)
+        self.values.extend(values)
+
+    def add_equal(self, column: str, value: str | None) -> None:
+        if value is not None:
+            self.add(f"{column} = ?", _text(value))
+
+    def add_range(self, column: str, since: datetime | None, until: datetime | None) -> None:
+        if since is not None:
+            self.add(f"{column} >= ?", _microseconds(since))
+        if until is not None:
+            self.add(f"{column} < ?", _microseconds(until))
+
+
+def _microseconds(instant: datetime) -> int:
+    return (instant - EPOCH) // timedelta(microseconds=1)
+
+
+def _record(message: Any) -> str:
+    return _text(encode(message).decode("utf-8", "surrogatepass"))
+
+
+def _text(text: str) -> str:
+    """`text` as SQLite can store it: a lone surrogate has no UTF-8 form."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _spaced(text: str) -> str:
+    return _text(_IDEOGRAPH.sub(r" \1 ", text))

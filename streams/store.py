@@ -1,0 +1,120 @@
+"""What a store of results can do, whichever database stands behind it.
+
+Writing has create semantics: the same identity or id again changes nothing and is not counted, so that
+whoever writes may repeat a batch after any failure. The one exception are series points, of which a later
+revision replaces the former. A batch is written whole or not at all.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from processors.enrichment import Enriched
+from processors.labels import SentimentLabel, TopicLabel
+from processors.messages import Alert, DeadLetter, LabelledDocument, LabelStatus, SeriesPoint
+from streams.observer import Observer
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentQuery:
+    """Which documents to find: all conditions that are given must hold; newest first.
+
+    `words` must all occur in title or text, case and accents aside. Of `companies` and of `sources` any one
+    suffices; empty means any. `since` is inclusive, `until` exclusive. `limit` ≥ 1 caps the answer.
+    """
+
+    words: str = ""
+    companies: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    sentiment: SentimentLabel | None = None
+    topic: TopicLabel | None = None
+    status: LabelStatus | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class AlertQuery:
+    """Which alerts to find: all conditions that are given must hold; newest first.
+
+    `id_prefix` is how the alert's id begins. `since` is inclusive, `until` exclusive. `limit` ≥ 1 caps the answer.
+    """
+
+    id_prefix: str = ""
+    incident: str | None = None
+    series: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much a store holds. `sentiments` counts labelled documents by label; `dead_letters` counts by reason."""
+
+    documents: int
+    sentiments: Mapping[SentimentLabel, int]
+    unlabelled: int
+    late: int
+    points: int
+    alerts: int
+    incidents: int
+    dead_letters: Mapping[str, int]
+
+
+class Store(Protocol):
+    """A store of what a run found out. Raises RetryableError when the database is away or busy for long."""
+
+    def write_documents(self, documents: Sequence[LabelledDocument]) -> int:
+        """Store documents by identity, the first wins; returns how many were new."""
+
+    def write_points(self, points: Sequence[SeriesPoint]) -> int:
+        """Store points by series and start, the highest revision wins; returns how many were new or replaced."""
+
+    def write_alerts(self, alerts: Sequence[Alert]) -> int:
+        """Store alerts by id; returns how many were new."""
+
+    def write_dead_letters(self, letters: Sequence[DeadLetter]) -> int:
+        """Store dead letters by id; returns how many were new."""
+
+    def document(self, identity: str) -> LabelledDocument | None:
+        """The document of that identity."""
+
+    def search(self, query: DocumentQuery) -> list[LabelledDocument]:
+        """The documents that `query` asks for."""
+
+    def alerts(self, query: AlertQuery) -> list[Alert]:
+        """The alerts that `query` asks for."""
+
+    def points(self, series: str, since: datetime | None = None, until: datetime | None = None) -> list[SeriesPoint]:
+        """The points of one series that start in [since, until), in time order."""
+
+    def dead_letters(self, reason: str | None = None, limit: int = 100) -> list[DeadLetter]:
+        """Dead letters of `reason`, or of any, in the order of arrival."""
+
+    def counts(self) -> Counts:
+        """How much there is of everything."""
+
+    def close(self) -> None:
+        """Release the database. The store is of no use afterwards."""
+
+
+class StoreWriter(Observer):
+    """Writes all that a run tells into a store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def enriched(self, batch: Sequence[Enriched]) -> None:
+        self._store.write_documents([enriched.document for enriched in batch])
+
+    def dead_letters(self, batch: Sequence[DeadLetter]) -> None:
+        self._store.write_dead_letters(batch)
+
+    def points(self, batch: Sequence[SeriesPoint]) -> None:
+        self._store.write_points(batch)
+
+    def alerts(self, batch: Sequence[Alert]) -> None:
+        self._store.write_alerts(batch)
