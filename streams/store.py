@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from processors.enrichment import Enriched
 from processors.labels import SentimentLabel, TopicLabel
 from processors.messages import Alert, DeadLetter, LabelledDocument, LabelStatus, SeriesPoint
 from streams.observer import Observer
@@ -107,14 +106,18 @@ class StoreWriter(Observer):
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def enriched(self, batch: Sequence[Enriched]) -> None:
-        self._store.write_documents([enriched.document for enriched in batch])
-
-    def dead_letters(self, batch: Sequence[DeadLetter]) -> None:
-        self._store.write_dead_letters(batch)
-
-    def points(self, batch: Sequence[SeriesPoint]) -> None:
-        self._store.write_points(batch)
+    def documents(self, batch: Sequence[LabelledDocument]) -> None:
+        """Store them."""
+        self._store.write_documents(batch)
 
     def alerts(self, batch: Sequence[Alert]) -> None:
+        """Store them."""
         self._store.write_alerts(batch)
+
+    def points(self, batch: Sequence[SeriesPoint]) -> None:
+        """Store them."""
+        self._store.write_points(batch)
+
+    def dead_letters(self, batch: Sequence[DeadLetter]) -> None:
+        """Store them."""
+        self._store.write_dead_letters(batch)

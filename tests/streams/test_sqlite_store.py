@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sample_messages import NOON, alert, dead_letter, labelled_document, series_point, unlabelled
 
-from processors.enrichment import Enriched
 from processors.errors import ConfigurationError, RetryableError
 from processors.messages import CompanyLink, Sentiment, Topic
 from streams.sqlite_store import SqliteStore
@@ -231,7 +230,7 @@ def test_reading_a_store_that_is_not_there_says_so_and_makes_none(tmp_path: Path
 
 def test_the_writer_passes_all_it_is_told_on_to_the_store(store: Store) -> None:
     writer = StoreWriter(store)
-    writer.enriched([Enriched(labelled_document()), Enriched(labelled_document("2", late=True))])
+    writer.documents([labelled_document(), labelled_document("2", late=True)])
     writer.points([series_point()])
     writer.alerts([alert()])
     writer.dead_letters([dead_letter()])
