@@ -129,10 +129,11 @@ class SqliteStore:
         if query.companies:
             marks = ", ".join("?" * len(query.companies))
             where.add(
-                f"number IN (SELECT document FROM document_companies WHERE company IN ({marks}))", *query.companies
+                f"number IN (SELECT document FROM document_companies WHERE company IN ({marks}))",
+                *map(_text, query.companies),
             )
         if query.sources:
-            where.add(f"source IN ({', '.join('?' * len(query.sources))})", *query.sources)
+            where.add(f"source IN ({', '.join('?' * len(query.sources))})", *map(_text, query.sources))
         where.add_equal("sentiment", query.sentiment)
         where.add_equal("topic", query.topic)
         where.add_equal("status", query.status)
