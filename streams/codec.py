@@ -106,7 +106,7 @@ def decode(message_type: type[T], raw: bytes) -> T:
     Unknown fields are ignored. Raises PoisonError for anything else that is wrong, a newer major version first of all.
     """
     if len(raw) > MAX_RECORD_BYTES:
-        raise _too_large(len(raw))
+        raise too_large(len(raw))
     try:
         message: T = _adapter(cast(Any, message_type)).validate_json(raw, strict=True, extra="ignore")
     except ValidationError as error:
@@ -120,6 +120,11 @@ def decode(message_type: type[T], raw: bytes) -> T:
     return message
 
 
+def too_large(length: int) -> PoisonError:
+    """The refusal of a record of `length` bytes."""
+    return PoisonError("too-large", f"{length} bytes, the limit is {MAX_RECORD_BYTES}: cut the text or send parts")
+
+
 @cache
 def _adapter(message_type: type[Any]) -> TypeAdapter[Any]:
     return TypeAdapter(message_type)
@@ -128,7 +133,7 @@ def _adapter(message_type: type[Any]) -> TypeAdapter[Any]:
 def _parse_object(raw: bytes) -> dict[str, Any]:
     """`raw` as a JSON object that any other JSON reader understands in the same way."""
     if len(raw) > MAX_RECORD_BYTES:
-        raise _too_large(len(raw))
+        raise too_large(len(raw))
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -292,10 +297,6 @@ def _problem(detail: ErrorDetails, known_fields: Iterable[str]) -> str:
         return f"field {where} is not known: {hint}"
     expected = detail["msg"].removeprefix("Input should ").removeprefix("String should ").removeprefix("Tuple should ")
     return f"field {where} should {expected}, not {_show(detail['input'])}"
-
-
-def _too_large(length: int) -> PoisonError:
-    return PoisonError("too-large", f"{length} bytes, the limit is {MAX_RECORD_BYTES}: cut the text or send parts")
 
 
 def _too_deep() -> PoisonError:
