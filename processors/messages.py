@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from annotated_types import Ge, MaxLen, MinLen
+from annotated_types import Ge, MaxLen, MinLen, doc
 
 from processors.identity import content_id, identity_of
 from processors.labels import SentimentLabel, TopicLabel
@@ -30,23 +30,28 @@ class Document:
     """One text as a source published it: the input contract.
 
     `id` is unique within `source`; the same identity again is a duplicate, whatever its content.
-    `language` and `symbols` are hints of the publisher. `reach` is followers or circulation.
     """
 
-    id: Annotated[str, MinLen(1), MaxLen(256)]
-    source: Annotated[str, MinLen(1), MaxLen(64)]
-    kind: Kind
-    published_at: datetime
-    title: str = ""
-    text: str = ""
-    url: str | None = None
-    author: str | None = None
-    language: str | None = None
-    symbols: tuple[str, ...] = ()
-    reach: Annotated[int, Ge(0)] | None = None
-    repost_of: str | None = None
-    metadata: dict[str, Any] = field(default_factory=dict)
-    schema: int = SCHEMA_VERSION
+    id: Annotated[str, MinLen(1), MaxLen(256), doc("Unique within the source; source/id is the identity everywhere")]
+    source: Annotated[str, MinLen(1), MaxLen(64), doc("Name of the feed, without a slash")]
+    kind: Annotated[Kind, doc("Required in files; on a topic it stands for itself and has to agree when given")]
+    published_at: Annotated[datetime, doc("When the source published it: RFC 3339 with Z or an offset, from 1980 on")]
+    title: Annotated[str, doc("Headline; one of title and text says something")] = ""
+    text: Annotated[str, doc("Body, of any length that the record's 1 MiB allows; HTML is understood")] = ""
+    url: Annotated[str, MaxLen(8192), doc("Where it can be read")] | None = None
+    author: Annotated[str, MaxLen(1024), doc("Account or byline; a hash will do")] | None = None
+    language: Annotated[str, MaxLen(64), doc("BCP 47 tag, a hint: the text decides")] | None = None
+    symbols: Annotated[
+        tuple[Annotated[str, MaxLen(64)], ...],
+        MaxLen(1000),
+        doc("The publisher's company tags, hints: each counts only with support in title or text"),
+    ] = ()
+    reach: Annotated[int, Ge(0), doc("Followers or circulation")] | None = None
+    repost_of: Annotated[str, MaxLen(256), doc("Id, within the same source, of what this repeats")] | None = None
+    metadata: Annotated[dict[str, Any], doc("Whatever else is yours, nested at most 30 levels; kept, never read")] = (
+        field(default_factory=dict)
+    )
+    schema: Annotated[int, doc("Version of this contract")] = SCHEMA_VERSION
 
     @property
     def identity(self) -> str:
