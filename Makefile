@@ -2,7 +2,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv
-export UV_LINK_MODE = copy
 
 .PHONY: venv demo test check lock clean help
 help:                  ## this list

@@ -1,0 +1,182 @@
+"""From a document to what is known of it: language, companies, labels; then one mention per company and one wide record.
+
+Two steps with the model's work between them, so that services and replay put it where they batch:
+`Enricher.prepare` reads one document, `Enricher.assemble` joins it with its classification.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from processors.companies import CompanyMaster
+from processors.identity import identity_of
+from processors.labels import SENTIMENTS, TOPICS
+from processors.language import language_of
+from processors.linking import Linker
+from processors.messages import (
+    CompanyLink,
+    Document,
+    DocumentSummary,
+    LabelledDocument,
+    Mention,
+    Sentiment,
+    Topic,
+    Versions,
+    WideRecord,
+)
+from processors.model_input import model_text
+from processors.normalise import normalise
+from processors.signatures import signature_of
+
+EXCERPT_CHARACTERS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """What the model says of one text."""
+
+    sentiment: Sentiment
+    topic: Topic
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """Which model speaks: its name, version and the content hash of its files, and the languages it reads."""
+
+    name: str
+    version: str
+    hash: str
+    languages: frozenset[str]
+
+
+class Classifier(Protocol):
+    """Whatever labels texts: the embedded model, Triton, or a test's own."""
+
+    @property
+    def model(self) -> ModelIdentity:
+        """Which model speaks."""
+        ...
+
+    def classify(self, texts: Sequence[str]) -> list[Classification]:
+        """One classification per model text, in order. A text's labels do not depend on its neighbours."""
+        ...
+
+
+def classification_of(p_sentiment: Sequence[float], p_topic: Sequence[float]) -> Classification:
+    """The classification for one row of the model's outputs: 3 and 20 probabilities in the order of the labels.
+
+    Probabilities are rounded to 6 decimals, so that what is computed in memory equals what is read back.
+    """
+    negative, neutral, positive = (round(float(p), 6) for p in p_sentiment)
+    sentiment = max(range(len(SENTIMENTS)), key=p_sentiment.__getitem__)
+    topic = max(range(len(TOPICS)), key=p_topic.__getitem__)
+    return Classification(
+        Sentiment(SENTIMENTS[sentiment], negative, neutral, positive),
+        Topic(TOPICS[topic], round(float(p_topic[topic]), 6)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A document read but not yet classified. `model_text` is empty where no model can label it."""
+
+    document: Document
+    text: str
+    language: str
+    companies: tuple[CompanyLink, ...]
+    model_text: str
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Enriched:
+    """What one document becomes. An unlabelled document feeds no series: no mentions, no wide record."""
+
+    document: LabelledDocument
+    mentions: tuple[Mention, ...] = ()
+    wide: WideRecord | None = None
+
+
+class Enricher:
+    """Reads documents with one company master, for one model, under one hash of settings."""
+
+    def __init__(self, master: CompanyMaster, model: ModelIdentity, settings_hash: str, lateness: timedelta) -> None:
+        self._master = master
+        self._linker = Linker(master)
+        self._languages = model.languages
+        self._lateness = lateness
+        self._versions = Versions(model.name, model.version, model.hash, master.hash, settings_hash)
+
+    def prepare(self, document: Document, now: datetime | None) -> Prepared:
+        """Everything about `document` that needs no model. `now` is the clock (UTC), None before the first tick."""
+        title, body = normalise(document.title), normalise(document.text)
+        text = f"{title}\n{body}" if title and body else title or body
+        language = language_of(text, document.language)
+        return Prepared(
+            document=document,
+            text=text,
+            language=language,
+            companies=self._linker.link(text, document.published_at, document.symbols),
+            model_text=model_text(title, body) if language in self._languages else "",
+            late=now is not None and document.published_at < now - self._lateness,
+        )
+
+    def assemble(self, prepared: Prepared, classification: Classification | None) -> Enriched:
+        """`prepared` with its classification; None where `prepared.model_text` is empty."""
+        document = prepared.document
+        repost_of = identity_of(document.source, document.repost_of) if document.repost_of else None
+        labelled = LabelledDocument(
+            identity=document.identity,
+            id=document.id,
+            source=document.source,
+            kind=document.kind,
+            published_at=document.published_at,
+            title=document.title,
+            text=document.text,
+            url=document.url,
+            author=document.author,
+            language=prepared.language,
+            symbols=document.symbols,
+            reach=document.reach,
+            repost_of=repost_of,
+            metadata=document.metadata,
+            status="unlabelled" if classification is None else "labelled",
+            late=prepared.late,
+            companies=prepared.companies,
+            sentiment=classification.sentiment if classification else None,
+            topic=classification.topic if classification else None,
+            versions=self._versions if classification else None,
+        )
+        if classification is None:
+            return Enriched(labelled)
+        summary = DocumentSummary(
+            identity=document.identity,
+            source=document.source,
+            kind=document.kind,
+            published_at=document.published_at,
+            sentiment=classification.sentiment,
+            topic=classification.topic,
+            excerpt=_excerpt(prepared.text),
+            signature=signature_of(prepared.text),
+            author=document.author,
+            reach=document.reach,
+            repost_of=repost_of,
+            url=document.url,
+            language=prepared.language,
+            late=prepared.late,
+            versions=self._versions,
+        )
+        companies = tuple(sorted({link.company for link in prepared.companies}))
+        masters = [self._master.company(company) for company in companies]
+        mentions = tuple(
+            Mention(company.id, company.sector, company.time_zone, len(companies), summary) for company in masters
+        )
+        sectors = tuple(sorted({company.sector for company in masters}))
+        return Enriched(labelled, mentions, WideRecord(companies, sectors, summary))
+
+
+def _excerpt(text: str) -> str:
+    if len(text) <= EXCERPT_CHARACTERS:
+        return text
+    return text[: EXCERPT_CHARACTERS - 1].rstrip() + "…"

@@ -1,0 +1,118 @@
+"""`tocsin replay`: documents from files through the same processors, in event time, in one process."""
+
+import gzip
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from processors.clock import bucket_start
+from processors.detector import Detector
+from processors.enrichment import Classification, Enricher, ModelIdentity
+from processors.errors import ConfigurationError, PoisonError
+from processors.messages import DeadLetter, Document, LabelledDocument, Tick
+from streams.classifier import EmbeddedClassifier
+from streams.codec import decode
+from streams.files import ordered
+from streams.observer import Observer, Watching
+from streams.outputs import OutputFolder, Summary
+from streams.pipeline import Event, Labeller, ModelLabeller, Pipeline, RecordedLabeller
+from streams.settings import Settings, load_master, settings_hash
+
+TICK_INTERVAL: Final = timedelta(seconds=5)
+
+
+def with_ticks(events: Iterable[Document | DeadLetter]) -> Iterator[Event]:
+    """`events`, ordered by time, with the ticks that a feed would write: one before each document that begins a
+    new interval of 5 s. Ticks that nothing stands between change nothing and are left out."""
+    reached: datetime | None = None
+    for event in events:
+        if isinstance(event, Document):
+            at = bucket_start(event.published_at, TICK_INTERVAL)
+            if reached is None or at > reached:
+                reached = at
+                yield Tick(at)
+        yield event
+
+
+def embedded_labeller(settings: Settings) -> ModelLabeller:
+    """The labeller that asks the embedded model. Raises ModelError where its files are not sound."""
+    return ModelLabeller(EmbeddedClassifier(settings.classifier.model, settings.classifier.threads))
+
+
+def recorded_labeller(path: Path) -> RecordedLabeller:
+    """The labeller that repeats the classifications of an earlier run's documents (.jsonl or .jsonl.gz).
+
+    Raises ConfigurationError, naming the line, where the file is no such record, or two models speak in it.
+    """
+    recorded: dict[str, Classification] = {}
+    languages: set[str] = set()
+    models: set[tuple[str, str, str]] = set()
+    opener: Any = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opener(path, "rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                document = decode(LabelledDocument, line)
+                if document.sentiment and document.topic and document.versions:
+                    recorded[document.identity] = Classification(document.sentiment, document.topic)
+                    languages.add(document.language)
+                    versions = document.versions
+                    models.add((versions.model, versions.model_version, versions.model_hash))
+    except (OSError, EOFError) as error:
+        raise ConfigurationError(f"cannot read the classifications in {path}: {error}") from None
+    except PoisonError as error:
+        raise ConfigurationError(f"{path}:{number}: not a document of an earlier run: {error}") from None
+    if len(models) != 1:
+        raise ConfigurationError(f"{path} holds classifications of {len(models)} models: exactly one is needed")
+    return RecordedLabeller(ModelIdentity(*models.pop(), frozenset(languages)), recorded)
+
+
+def make_pipeline(settings: Settings, labeller: Labeller, observer: Observer) -> Pipeline:
+    """The pipeline that `settings` describe, empty of history."""
+    lateness = timedelta(hours=settings.detection.lateness_hours)
+    enricher = Enricher(load_master(settings), labeller.model, settings_hash(settings), lateness)
+    return Pipeline(
+        enricher=enricher,
+        labeller=labeller,
+        detectors=[Detector(settings.detector)],
+        wide_detector=Detector(settings.detector),
+        observer=observer,
+        batch_size=settings.classifier.batch_size,
+    )
+
+
+def replay_documents(
+    paths: Sequence[Path],
+    out: Path,
+    settings: Settings,
+    labeller: Labeller,
+    *,
+    now: datetime,
+    observer: Observer | None = None,
+) -> Summary:
+    """Replay `paths` (JSONL, .gz) ordered by (published_at, source, id); leave everything in the folder `out`.
+
+    `now` (UTC) is the present for the rule that refuses documents from the future. Equal input, labels and
+    settings give equal bytes in all files but summary.json, which also tells how long it took. Raises
+    ConfigurationError: for a file that cannot be opened before anything is written, for one that is damaged
+    after everything readable was replayed.
+    """
+    started = time.perf_counter()
+    summary = Summary()
+    documents = ordered(paths, now=now)
+    with OutputFolder(out) as folder:
+        watching = Watching(folder, summary, *([observer] if observer else []))
+        make_pipeline(settings, labeller, watching).run(with_ticks(documents), total=len(documents))
+    seconds = time.perf_counter() - started
+    summary.write(
+        out,
+        files=[path.name for path in paths],
+        model=[labeller.model.name, labeller.model.version, labeller.model.hash],
+        settings_hash=settings_hash(settings),
+        seconds=round(seconds, 1),
+        documents_per_second=round(summary.documents_read / seconds, 1),
+    )
+    if documents.damage:
+        raise ConfigurationError("\n".join(documents.damage))
+    return summary
