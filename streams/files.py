@@ -85,25 +85,23 @@ def read_records(path: Path, place: str, progress: Progress | None = None) -> It
 class OrderedDocuments:
     """Documents by (published_at, source, id), and the dead letters of what was none; iterate as often as you like.
 
-    An iteration ends with a ConfigurationError where one of the files was damaged: `damage` says which and where.
+    `damage` says which of the files were damaged, where, and that only what stood before is here.
     """
 
-    count: int
     damage: tuple[str, ...]
+    _count: int
     _runs: tuple[Path, ...]
     _last_run: tuple[Entry, ...]
     _folder: TemporaryDirectory[str]
 
     def __len__(self) -> int:
         """Documents and dead letters together."""
-        return self.count
+        return self._count
 
     def __iter__(self) -> Iterator[Document | DeadLetter]:
         """All of them, in order."""
         for _, item in _merge(self._runs, self._last_run):
             yield item
-        if self.damage:
-            raise ConfigurationError("\n".join(self.damage))
 
 
 def ordered(
@@ -114,7 +112,7 @@ def ordered(
     The same identity twice keeps the order of files and lines. A dead letter stands behind the document before it
     in its file. Sorted runs are spilled to temporary files, so that memory does not grow with the input. With `now`,
     documents published later are refused (see `decode_document`). Raises ConfigurationError for a file that cannot
-    be opened; one that is damaged within gives what was readable, and the error at the end of the iteration.
+    be opened; one that is damaged within gives what was readable, and an entry in `damage`.
     """
     for path in paths:
         _check_readable(path)
@@ -135,7 +133,7 @@ def ordered(
             for path in runs:
                 path.unlink()
             runs = [merged]
-    return OrderedDocuments(count, tuple(damage), tuple(runs), tuple(sorted(run, key=_KEY)), folder)
+    return OrderedDocuments(tuple(damage), count, tuple(runs), tuple(sorted(run, key=_KEY)), folder)
 
 
 def _entries(

@@ -1,0 +1,191 @@
+"""The command line: `tocsin --help`.
+
+Each command is a few lines: read the arguments, call one function, show what came of it. What is heavy is imported
+inside the command that needs it, so that help comes at once. Errors that a person can mend are one line on stderr:
+exit code 2 for a wrong setting, file or argument, 1 for any other; 130 after an interrupt.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from processors.errors import ConfigurationError, TocsinError
+
+if TYPE_CHECKING:
+    from streams.settings import Resolution, Settings
+
+app = typer.Typer(
+    name="tocsin",
+    help="An alarm bell for markets: rings when negative sentiment surges beyond what chance explains.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+alerts_app = typer.Typer(help="Alarms that have rung.", no_args_is_help=True)
+models_app = typer.Typer(help="Train and measure classifiers (needs the extra `train`).", no_args_is_help=True)
+app.add_typer(alerts_app, name="alerts")
+app.add_typer(models_app, name="models")
+
+SettingsFile = Annotated[
+    Path | None,
+    typer.Option("--settings", envvar="TOCSIN_SETTINGS", help="TOML file; `tocsin settings --toml` prints one."),
+]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="SECTION.FIELD=VALUE", help="Override one setting; may be given more than once."),
+]
+
+
+def main() -> None:
+    """Run the command line; never returns, and never shows a traceback for an error raised on purpose."""
+    try:
+        app()
+    except TocsinError as error:
+        typer.echo(f"tocsin: {error}", err=True)
+        sys.exit(2 if isinstance(error, ConfigurationError) else 1)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"tocsin {version('tocsin')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _tocsin(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def settings(
+    settings_file: SettingsFile = None,
+    assignments: Assignments = None,
+    toml: Annotated[bool, typer.Option("--toml", help="Print a TOML file to start from.")] = False,
+) -> None:
+    """Print every setting: value, default, unit, what it does, where the value came from."""
+    from rich.console import Console
+
+    from streams.settings_view import settings_table, settings_toml
+
+    resolution = _resolution(settings_file, assignments)
+    if toml:
+        typer.echo(settings_toml(resolution), nl=False)
+    else:
+        Console(width=None if sys.stdout.isatty() else 160).print(settings_table(resolution))
+
+
+@app.command()
+def schema(
+    topic: Annotated[
+        str | None, typer.Argument(help="news, alerts, … or input for the lines of files; all if absent.")
+    ] = None,
+) -> None:
+    """Print the JSON Schema of a topic's messages."""
+    from streams.schema import MESSAGES, schema_of
+
+    described = schema_of(topic) if topic else {name: schema_of(name) for name in MESSAGES}
+    typer.echo(json.dumps(described, indent=2, ensure_ascii=False))
+
+
+@app.command()
+def classify(
+    file: Annotated[Path, typer.Argument(help="CSV file (UTF-8) with a header.")],
+    text_column: Annotated[str, typer.Option(help="Column that holds the texts.")],
+    output: Annotated[Path | None, typer.Option(help="CSV file to write; standard output if absent.")] = None,
+    settings_file: SettingsFile = None,
+    assignments: Assignments = None,
+) -> None:
+    """Add topic and sentiment to every row of a CSV file."""
+    from streams.classifier import EmbeddedClassifier
+    from streams.classify import classify_csv
+    from streams.progress import byte_progress
+
+    settings = _settings(settings_file, assignments).classifier
+    if not file.is_file():
+        raise ConfigurationError(f"cannot read {file}: no such file")
+    if output is not None and output.exists() and output.samefile(file):
+        raise ConfigurationError(f"--output {output} is the input file: name another")
+    classifier = EmbeddedClassifier(settings.model, settings.threads)
+    with _written(output) as target, byte_progress("classifying", file.stat().st_size) as position:
+        for read in classify_csv(file, text_column, target, classifier):
+            position(read)
+
+
+@app.command()
+def replay(
+    files: Annotated[list[Path], typer.Argument(help="Input documents, JSONL or gzip.")],
+    out: Annotated[Path, typer.Option(help="Folder for documents, mentions, series, alerts, dead letters, summary.")],
+    classifications: Annotated[
+        Path | None, typer.Option(help="documents.jsonl.gz of an earlier run: take its labels, run no model.")
+    ] = None,
+    as_of: Annotated[
+        str | None, typer.Option(metavar="TIME", help="The present (RFC 3339) for rules on old data; now if absent.")
+    ] = None,
+    settings_file: SettingsFile = None,
+    assignments: Assignments = None,
+) -> None:
+    """Run files through the whole of Tocsin in event time, and write what comes of it."""
+    from streams.progress import ReplayProgress
+    from streams.replay import embedded_labeller, recorded_labeller, replay_documents
+
+    now = _instant(as_of) if as_of else datetime.now(UTC)
+    settings = _settings(settings_file, assignments)
+    labeller = recorded_labeller(classifications) if classifications else embedded_labeller(settings)
+    with ReplayProgress() as progress:
+        summary = replay_documents(files, out, settings, labeller, now=now, observer=progress)
+    counts = summary.as_dict()
+    typer.echo(
+        f"{counts['documents']:,} documents, {counts['duplicates']:,} duplicates, {counts['refused']:,} refused; "
+        f"{sum(counts['incidents'].values()):,} incidents: everything is in {out}"
+    )
+
+
+def _settings(settings_file: Path | None, assignments: list[str] | None) -> "Settings":
+    return _resolution(settings_file, assignments).settings
+
+
+def _resolution(settings_file: Path | None, assignments: list[str] | None) -> "Resolution":
+    from streams.settings import resolve_settings
+
+    flags = {}
+    for assignment in assignments or ():
+        name, equals, value = assignment.partition("=")
+        if not equals:
+            raise ConfigurationError(f"--set {assignment}: write it as --set section.field=value")
+        flags[name.strip()] = value.strip()
+    return resolve_settings(settings_file, os.environ, flags)
+
+
+@contextmanager
+def _written(output: Path | None) -> Iterator[TextIO]:
+    if output is None:
+        yield sys.stdout
+        return
+    try:
+        with output.open("w", encoding="utf-8", newline="") as file:
+            yield file
+    except OSError as error:
+        raise ConfigurationError(f"cannot write {output}: {error.strerror}") from None
+
+
+def _instant(text: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(f"{text!r} is no instant: write it as 2014-01-31T16:05:00Z") from None
+    if instant.tzinfo is None:
+        raise ConfigurationError(f"{text!r} has no time zone: append Z for UTC")
+    return instant.astimezone(UTC)

@@ -1,0 +1,77 @@
+"""Progress on stderr while a command works; nothing where stderr is no terminal."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from processors.messages import Alert, DeadLetter
+from streams.observer import Observer
+
+
+class ReplayProgress(Observer):
+    """A bar over a run's records, with event time, incidents opened and records refused. A context manager."""
+
+    def __init__(self) -> None:
+        self._bar = _bar(MofNCompleteColumn(), TextColumn("{task.fields[news]}"))
+        self._task = self._bar.add_task("reading", total=None, news="")
+        self._opened = self._refused = 0
+        self._now = ""
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def alerts(self, batch: Sequence[Alert]) -> None:
+        """Count incidents opened."""
+        self._opened += sum(alert.event == "open" for alert in batch)
+
+    def dead_letters(self, batch: Sequence[DeadLetter]) -> None:
+        """Count records refused."""
+        self._refused += len(batch)
+
+    def clock(self, now: datetime) -> None:
+        """Show the day that the run has reached."""
+        self._now = now.date().isoformat()
+
+    def progress(self, done: int, total: int | None) -> None:
+        """Move the bar."""
+        news = f"{self._now}  {self._opened} incidents, {self._refused} refused"
+        self._bar.update(self._task, description="replaying", completed=done, total=total, news=news)
+
+
+@contextmanager
+def byte_progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar over `total` bytes; what it gives takes the position reached."""
+    with _bar(DownloadColumn()) as bar:
+        task = bar.add_task(description, total=total)
+        yield lambda position: bar.update(task, completed=position)
+
+
+def _bar(*columns: ProgressColumn) -> Progress:
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        *columns,
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
