@@ -1,0 +1,1 @@
+"""`tocsin demo`: an invented scenario, and a live view of a run."""
