@@ -1,0 +1,55 @@
+"""Changes that can be taken back."""
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+A = TypeVar("A")
+
+_ABSENT: Final = object()
+
+
+class Journal:
+    """Remembers how to take back each change since `begin`, so that `undo` restores what was exactly.
+
+    Values in the dictionaries are replaced, never changed in place; then undoing costs as much as the changes
+    did, and nothing is copied beforehand.
+    """
+
+    __slots__ = ("_steps",)
+
+    def __init__(self) -> None:
+        self._steps: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
+
+    def begin(self) -> None:
+        """Accepts all earlier changes for good."""
+        self._steps.clear()
+
+    def put(self, target: dict[K, V], key: K, value: V) -> None:
+        """``target[key] = value``."""
+        self._steps.append((_restore, (target, key, target.get(key, _ABSENT))))
+        target[key] = value
+
+    def drop(self, target: dict[K, V], key: K) -> None:
+        """``del target[key]``; nothing where there is no such key."""
+        if key in target:
+            self._steps.append((_restore, (target, key, target.pop(key))))
+
+    def call(self, change: Callable[[A], object], inverse: Callable[[A], object], argument: A) -> None:
+        """``change(argument)``, which ``inverse(argument)`` takes back."""
+        change(argument)
+        self._steps.append((inverse, (argument,)))
+
+    def undo(self) -> None:
+        """Takes back every change since `begin`, newest first."""
+        while self._steps:
+            take_back, arguments = self._steps.pop()
+            take_back(*arguments)
+
+
+def _restore(target: dict[Any, Any], key: Any, before: Any) -> None:
+    if before is _ABSENT:
+        target.pop(key, None)
+    else:
+        target[key] = before
