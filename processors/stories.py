@@ -26,7 +26,7 @@ from processors.journal import Journal
 from processors.messages import DocumentSummary
 from processors.neighbours import Neighbours
 from processors.parameters import parameter
-from processors.signatures import HEX_DIGITS
+from processors.signatures import HEX_DIGITS, packed
 from processors.spread import HOUR, MOST_AUTHORS, Spread, blake, instant, moment
 
 _MOST_WORDINGS: Final = 192
@@ -141,12 +141,6 @@ class StoryMemory:
         Raises PoisonError (``bad-signature``) for a signature that is not one; nothing changed then.
         """
         self._journal.begin()
-        if len(document.signature) != HEX_DIGITS:
-            raise PoisonError(
-                "bad-signature",
-                f"document {document.identity}: signature of {len(document.signature)} characters, not {HEX_DIGITS}: "
-                "make it with processors.signatures.signature_of",
-            )
         try:
             return self._add(document)
         except BaseException:
@@ -234,6 +228,12 @@ class StoryMemory:
         linked = {run.story for run in copies}
         linked.update(run.story for run in around)
         if wording not in self._runs:
+            try:
+                packed(wording)
+            except ValueError as error:
+                raise PoisonError(
+                    "bad-signature", f"document {identity}: {error}; make it with signature_of"
+                ) from error
             linked |= self._alike(wording, *copied)
             self._journal.call(self._neighbours.add, self._neighbours.remove, wording)
         elif self._reaches_further(copies, *copied):
