@@ -59,6 +59,7 @@ _ID = re.compile(ID_PATTERN[1:-1])
 _TIMESTAMP = re.compile(TIMESTAMP_PATTERN[1:-1])
 _LOCAL_TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9:.]+")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+_NOT_FINITE = re.compile(rb"NaN|Infinity|[eE]\+?[0-9]{3}|[0-9]{300}")
 _FIELDS = tuple(f.name for f in fields(Document))
 _OPTIONAL = frozenset(f.name for f in fields(Document) if f.default is not MISSING or f.default_factory is not MISSING)
 
@@ -115,7 +116,7 @@ def decode(message_type: type[T], raw: bytes) -> T:
         raise _refusal(error, ()) from None
     if (schema := getattr(message, "schema", SCHEMA_VERSION)) != SCHEMA_VERSION:
         _check_schema({"schema": schema})
-    if b"NaN" in raw or b"Infinity" in raw:
+    if _NOT_FINITE.search(raw):
         _parse_object(raw)
     return message
 

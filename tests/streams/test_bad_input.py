@@ -1,0 +1,258 @@
+"""Each kind of bad input costs only itself, is told with its reason, and keeps its original bytes."""
+
+import base64
+import gzip
+import hashlib
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from message_strategies import JSON_VALUES, documents
+
+from processors.errors import PoisonError
+from processors.messages import DeadLetter, Document
+from streams.codec import MAX_RECORD_BYTES, decode_document, encode
+from streams.deadletters import KEPT_BYTES
+from streams.files import ordered
+
+NOW = datetime(2024, 5, 6, 12, tzinfo=UTC)
+GOOD: dict[str, Any] = {
+    "id": "1",
+    "source": "wire",
+    "kind": "news",
+    "published_at": "2024-05-06T11:00:00Z",
+    "text": "Boeing halts deliveries",
+}
+
+
+def record(**changes: Any) -> bytes:
+    return json.dumps({**GOOD, **changes}).encode()
+
+
+def without(field: str) -> bytes:
+    return json.dumps({name: value for name, value in GOOD.items() if name != field}).encode()
+
+
+def nested(depth: int) -> bytes:
+    return record(metadata={"a": "HERE"}).replace(b'"HERE"', b"[" * depth + b"]" * depth)
+
+
+TOKENS = [
+    b'"',
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b",",
+    b":",
+    b"\\",
+    b"\\ud800",
+    b"null",
+    b"1e400",
+    b"-",
+    b"9" * 30,
+    b"NaN",
+    b"\x00",
+]
+
+BAD_INPUT: dict[str, tuple[bytes, str]] = {
+    "half a record": (record()[:40], "invalid-json"),
+    "two records in one line": (record() + record(), "invalid-json"),
+    "no JSON at all": (b"Boeing halts deliveries", "invalid-json"),
+    "a number that JSON has not": (record(metadata={"a": float("nan")}), "invalid-json"),
+    "bytes in another encoding": (record(text="HERE").replace(b"HERE", "Börse".encode("latin-1")), "invalid-utf8"),
+    "UTF-16": (record().decode().encode("utf-16-le").replace(b"\n", b""), "invalid-json"),
+    "half a surrogate pair": (record(text="\ud83d"), "lone-surrogate"),
+    "half a surrogate pair in metadata": (record(metadata={"a": ["\ude00"]}), "lone-surrogate"),
+    "a key that stands twice": (record().replace(b'{"id"', b'{"id": "2", "id"'), "duplicate-key"),
+    "a key that stands twice deep inside": (
+        record(metadata=1).replace(b"1}", b'{"b": [{"a": 1, "a": 2}]}}'),
+        "duplicate-key",
+    ),
+    "null": (b"null", "not-an-object"),
+    "an array": (b"[" + record() + b"]", "not-an-object"),
+    "a string": (b'"Boeing"', "not-an-object"),
+    "nothing but braces": (b"{}", "missing-field"),
+    "no id": (without("id"), "missing-field"),
+    "no source": (without("source"), "missing-field"),
+    "no kind": (without("kind"), "missing-field"),
+    "no timestamp": (without("published_at"), "missing-field"),
+    "id null": (record(id=None), "wrong-type"),
+    "id a number": (record(id=17), "wrong-type"),
+    "id empty": (record(id=""), "wrong-value"),
+    "id too long": (record(id="x" * 257), "too-long"),
+    "identity too long for the index": (record(id="證" * 256), "too-long"),
+    "NUL in the id": (record(id="a\0b"), "wrong-value"),
+    "line break in the id": (record(id="a\nb"), "wrong-value"),
+    "slash in the source": (record(source="wire/us"), "wrong-value"),
+    "unknown kind": (record(kind="tweet"), "wrong-value"),
+    "text a list": (record(text=["a"]), "wrong-type"),
+    "symbols a string": (record(symbols="BA"), "wrong-type"),
+    "a symbol that is a number": (record(symbols=["BA", 1]), "wrong-type"),
+    "metadata a list": (record(metadata=[]), "wrong-type"),
+    "reach below zero": (record(reach=-1), "wrong-value"),
+    "reach a text": (record(reach="5"), "wrong-type"),
+    "reach true": (record(reach=True), "wrong-type"),
+    "an integer over 64 bits": (record(reach=2**63), "number-out-of-range"),
+    "an integer of 100,000 digits": (record(reach=7).replace(b"7}", b"7" * 100_000 + b"}"), "number-out-of-range"),
+    "a number over a double": (record(metadata=7).replace(b"7}", b'{"a": 1e999}}'), "number-out-of-range"),
+    "unknown field": (record(headline="x"), "unknown-field"),
+    "unknown schema": (record(schema=2), "unknown-schema"),
+    "schema a text": (record(schema="1"), "wrong-type"),
+    "empty text": (record(text=""), "empty-document"),
+    "blank text, null title": (record(text=" \n\t", title=None), "empty-document"),
+    "timestamp null": (record(published_at=None), "wrong-type"),
+    "timestamp in seconds": (record(published_at=1714993200), "wrong-type"),
+    "timestamp in seconds, as text": (record(published_at="1714993200"), "invalid-timestamp"),
+    "a date alone": (record(published_at="2024-05-06"), "invalid-timestamp"),
+    "an impossible day": (record(published_at="2024-02-30T11:00:00Z"), "invalid-timestamp"),
+    "out of all calendars": (record(published_at="9999-12-31T23:59:59-10:00"), "invalid-timestamp"),
+    "no offset": (record(published_at="2024-05-06T11:00:00"), "naive-timestamp"),
+    "1970": (record(published_at="1970-01-01T00:00:00Z"), "before-1980"),
+    "the future": (record(published_at="2024-05-06T12:10:01Z"), "future-timestamp"),
+    "text over 1 MiB": (record(text="x" * MAX_RECORD_BYTES), "too-large"),
+    "nested 40 deep": (nested(40), "too-deep"),
+    "nested 10,000 deep": (nested(10_000), "too-deep"),
+    "10,000 opening brackets": (b"[" * 10_000, "too-deep"),
+    "200,000 opening braces": (b'{"":' * 200_000, "too-deep"),
+}
+bad_input = pytest.mark.parametrize(("raw", "reason"), BAD_INPUT.values(), ids=BAD_INPUT)
+
+
+@bad_input
+def test_it_costs_only_itself(tmp_path: Path, raw: bytes, reason: str) -> None:
+    path = tmp_path / "feed.jsonl"
+    path.write_bytes(b"".join(line + b"\n" for line in (record(id="before"), raw, record(id="later"))))
+    first, bad, last = ordered([path], now=NOW)
+    assert isinstance(first, Document)
+    assert isinstance(last, Document)
+    assert (first.id, last.id) == ("before", "later")
+    assert isinstance(bad, DeadLetter)
+    assert bad.reason == reason
+    assert (bad.origin.place, bad.origin.partition, bad.origin.offset) == ("feed.jsonl", 0, 1)
+    assert base64.b64decode(bad.original) == raw[:KEPT_BYTES]
+    assert (bad.length, bad.sha256) == (len(raw), hashlib.sha256(raw).hexdigest())
+
+
+@bad_input
+def test_the_refusal_says_something_short_that_any_reader_can_show(raw: bytes, reason: str) -> None:
+    with pytest.raises(PoisonError) as refusal:
+        decode_document(raw, now=NOW)
+    message = str(refusal.value)
+    assert 10 < len(message) < 400
+    assert message.encode("utf-8").decode() == message
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"publishedat": "2024-05-06T11:00:00Z"}, ["publishedat", "did you mean published_at?"]),
+        ({"body": "x"}, ["body", "metadata"]),
+        ({"reach": "many"}, ["reach", "integer", "many"]),
+        ({"kind": "tweet"}, ["kind", "'news' or 'social'", "tweet"]),
+        ({"symbols": ["BA", 3]}, ["symbols.1", "string", "3"]),
+        ({"published_at": "2024-05-06T11:00:00"}, ["2024-05-06T11:00:00", "offset", "Z"]),
+        ({"schema": 2}, ["schema 2", "1"]),
+    ],
+)
+def test_the_refusal_names_the_field_what_is_wrong_and_the_mend(changes: dict[str, Any], told: list[str]) -> None:
+    with pytest.raises(PoisonError) as refusal:
+        decode_document(record(**changes))
+    assert [word for word in told if word not in str(refusal.value)] == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"language": "tlh"},
+        {"language": "no such tag"},
+        {"text": "\u0000\u202etext with control characters"},
+        {"title": "x", "text": ""},
+        {"id": "證" * 100},
+        {"metadata": {"a": [{"b": 2**63 - 1}]}},
+        {"text": "\U0001f514"},
+        {"reach": 0, "symbols": [], "schema": 1},
+        {"published_at": "2024-05-06t11:00:00z"},
+        {"published_at": "2024-05-06T12:10:00Z"},
+        {"published_at": "1980-01-01T00:00:00Z"},
+    ],
+)
+def test_unusual_but_sound_documents_are_let_in(changes: dict[str, Any]) -> None:
+    assert decode_document(record(**changes), now=NOW).source == "wire"
+
+
+def test_without_a_present_nothing_is_in_the_future() -> None:
+    assert decode_document(record(published_at="2030-01-01T00:00:00Z")).published_at.year == 2030
+
+
+def test_a_document_of_the_other_kind_is_refused_on_a_topic() -> None:
+    with pytest.raises(PoisonError) as refusal:
+        decode_document(record(kind="news"), "social")
+    assert refusal.value.reason == "kind-mismatch"
+
+
+def test_deep_nesting_is_refused_at_once() -> None:
+    started = time.perf_counter()
+    for raw in (nested(100_000), b"[" * MAX_RECORD_BYTES, b'{"":' * (MAX_RECORD_BYTES // 4)):
+        with pytest.raises(PoisonError):
+            decode_document(raw)
+    assert time.perf_counter() - started < 1.0
+
+
+def test_the_depth_that_is_allowed_does_not_depend_on_who_calls() -> None:
+    def from_below(frames: int) -> Document:
+        return from_below(frames - 1) if frames else decode_document(nested(29))
+
+    assert from_below(500) == decode_document(nested(29))
+
+
+def test_a_line_of_many_megabytes_is_refused_whole_with_its_length_and_hash(tmp_path: Path) -> None:
+    long = record(text="x" * 5 * MAX_RECORD_BYTES)
+    path = tmp_path / "feed.jsonl.gz"
+    path.write_bytes(gzip.compress(long + b"\r\n" + record()))
+    bad, good = ordered([path])
+    assert isinstance(good, Document)
+    assert isinstance(bad, DeadLetter)
+    assert bad.reason == "too-large"
+    assert (bad.length, bad.sha256) == (len(long), hashlib.sha256(long).hexdigest())
+    assert base64.b64decode(bad.original) == long[:KEPT_BYTES]
+
+
+def is_document_or_refused(raw: bytes) -> bool:
+    """Whether decoding ends in one of the two ways that it may, and what was let in can be written again."""
+    try:
+        document = decode_document(raw, now=NOW)
+    except PoisonError:
+        return True
+    return decode_document(encode(document), now=NOW) is not None
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_give_a_document_or_a_refusal(raw: bytes) -> None:
+    assert is_document_or_refused(raw)
+
+
+@given(JSON_VALUES)
+def test_any_json_gives_a_document_or_a_refusal(value: Any) -> None:
+    assert is_document_or_refused(json.dumps(value).encode())
+
+
+@given(documents(), st.sampled_from(list(GOOD) + ["title", "symbols", "reach", "metadata", "schema", "x"]), JSON_VALUES)
+def test_any_value_in_any_field_gives_a_document_or_a_refusal(document: Document, field: str, value: Any) -> None:
+    changed = {**json.loads(encode(document)), field: value}
+    assert is_document_or_refused(json.dumps(changed).encode())
+
+
+@given(documents(), st.data())
+def test_any_damage_to_a_sound_record_gives_a_document_or_a_refusal(document: Document, data: st.DataObject) -> None:
+    raw = bytearray(encode(document))
+    for _ in range(data.draw(st.integers(1, 4), label="damages")):
+        start = data.draw(st.integers(0, len(raw)), label="from")
+        end = data.draw(st.integers(start, min(len(raw), start + 8)), label="to")
+        raw[start:end] = data.draw(st.binary(max_size=8) | st.sampled_from(TOKENS), label="instead")
+    assert is_document_or_refused(bytes(raw))
