@@ -18,6 +18,9 @@ from processors.messages import Alert, DeadLetter, LabelledDocument, SeriesPoint
 from streams.codec import decode, encode
 from streams.store import AlertQuery, Counts, DocumentQuery
 
+STORE: Final = "tocsin.sqlite"
+"""The name of the store in the folder of a run."""
+
 _APPLICATION_ID: Final = 0x746F6373  # "tocs", in the file's header
 _SCHEMA_VERSION: Final = 1
 _SCHEMA: Final = """

@@ -1,0 +1,278 @@
+"""`tocsin alerts`: alarms that rang, found by id, told so that a person can judge them without another source.
+
+Texts come from strangers: they are shown as plain text, without markup, control or direction characters.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from difflib import get_close_matches
+from itertools import islice
+from math import ceil
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from processors.errors import ConfigurationError, PoisonError
+from processors.messages import Alert, EvidenceDocument, Measure
+from streams.codec import decode
+from streams.outputs import ALERTS
+from streams.sqlite_store import STORE, SqliteStore
+from streams.store import AlertQuery
+
+TIER_STYLES: Final = {"watch": "yellow", "urgent": "dark_orange", "flash": "red"}
+_EVENTS: Final = {
+    "open": "opened",
+    "escalate": "escalated",
+    "update": "goes on",
+    "revise": "was revised",
+    "close": "closed",
+}
+_LABEL: Final = "bold"
+_FAINT: Final = "dim"
+
+
+def show_alert(place: Path, prefix: str, console: Console) -> None:
+    """Print the one alert in `place` whose id begins with `prefix`, with all its evidence.
+
+    `place` is the folder of a run, its alerts.jsonl or its SQLite store. Raises ConfigurationError, naming the nearest
+    ids, where no alert or more than one begins so.
+    """
+    alerts = read_alerts(place)
+    alert = find_alert(alerts, prefix, place)
+    console.print(alert_details(alert, [other for other in alerts if other.incident == alert.incident]))
+
+
+def list_alerts(place: Path, console: Console) -> None:
+    """Print all alerts in `place` (as for `show_alert`), one line each, oldest first."""
+    alerts = read_alerts(place)
+    if not alerts:
+        console.print(f"No alert rang in {place}.", markup=False)
+        return
+    console.print(alert_table(alerts))
+    console.print(f"{len(alerts)} alerts. One in full: tocsin alerts show ID --in {place}", style=_FAINT, markup=False)
+
+
+def read_alerts(place: Path) -> list[Alert]:
+    """All alerts in `place`, in the order in which they rang. Raises ConfigurationError where there is none to read."""
+    path = place
+    if place.is_dir():
+        path = next((place / name for name in (ALERTS, STORE) if (place / name).is_file()), place)
+    if path.is_dir() or not path.exists():
+        raise ConfigurationError(f"no alerts at {place}: name the folder that `tocsin demo` or `tocsin replay` wrote")
+    if path.suffix != ".jsonl":
+        store = SqliteStore(path, read_only=True)
+        try:
+            return list(reversed(store.alerts(AlertQuery(limit=1_000_000))))
+        finally:
+            store.close()
+    try:
+        return [decode(Alert, line) for line in path.read_bytes().splitlines()]
+    except PoisonError as error:
+        raise ConfigurationError(f"{path} holds something that is no alert: {error}") from None
+
+
+def find_alert(alerts: Sequence[Alert], prefix: str, place: Path) -> Alert:
+    """The alert whose id, with or without its leading ``alert-``, begins with `prefix`."""
+    found = [alert for alert in alerts if alert.id.startswith((prefix, f"alert-{prefix}"))]
+    exact = [alert for alert in found if alert.id in (prefix, f"alert-{prefix}")]
+    if len(exact or found) == 1:
+        return (exact or found)[0]
+    if found:
+        listed = _lines(islice(found, 5))
+        raise ConfigurationError(
+            f"{len(found)} alerts in {place} begin with {visible(prefix)!r}, for example:\n{listed}"
+        )
+    nearest = get_close_matches(prefix, [alert.id for alert in alerts], n=3, cutoff=0.3)
+    listed = _lines(alert for alert in alerts if alert.id in nearest)
+    hint = f"; the nearest ids:\n{listed}" if listed else "; it holds no alert" if not alerts else ""
+    raise ConfigurationError(f"no alert in {place} begins with {visible(prefix)!r}{hint}")
+
+
+def alert_details(alert: Alert, history: Sequence[Alert] = ()) -> RenderableType:
+    """Everything that `alert` says, readably. `history` are the events of its incident, in order."""
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style=_LABEL, no_wrap=True)
+    facts.add_column(ratio=1)
+    for label, value in _facts(alert):
+        facts.add_row(label, value)
+    parts: list[RenderableType] = [_headline(alert), Padding(facts, (1, 1))]
+    if alert.evidence:
+        parts += [Text(f" Evidence: {_plural(len(alert.evidence), 'document')}", style=_LABEL), Text("")]
+        parts += [Padding(_evidence(document), (0, 1, 1, 1)) for document in alert.evidence]
+    if len(history) > 1:
+        parts += [Text(" The incident so far", style=_LABEL), Padding(_history(alert, history), (0, 1, 1, 1))]
+    parts.append(Padding(_small_print(alert), (0, 1)))
+    return Group(*parts)
+
+
+def alert_table(alerts: Sequence[Alert]) -> Table:
+    """`alerts`, one row each."""
+    table = Table(box=None, padding=(0, 1), header_style=_FAINT)
+    for title in ("Time (UTC)", "Tier", "Event"):
+        table.add_column(title, no_wrap=True)
+    table.add_column("Why", ratio=1)
+    table.add_column("Id", no_wrap=True)
+    for alert in alerts:
+        table.add_row(
+            f"{alert.at:%d %b %H:%M}",
+            Text(alert.tier, style=TIER_STYLES[alert.tier]),
+            _EVENTS[alert.event],
+            Text(visible(alert.reason)),
+            Text(short_id(alert), style=_FAINT),
+        )
+    return table
+
+
+def surprise_in_words(chance_per_year: float) -> str:
+    """How often chance alone rings so loudly, for people: ``about 5 times a year``, ``once in 30 years``."""
+    if chance_per_year >= 1.5:
+        return f"about {chance_per_year:,.0f} times a year"
+    if chance_per_year >= 0.75:
+        return "about once a year"
+    years = 1 / max(chance_per_year, 1e-9)
+    if years > 10_000:
+        return "less than once in 10,000 years"
+    digits = 10 ** (len(str(int(years))) - 1)
+    return f"about once in {round(years / digits) * digits if years >= 10 else round(years, 1):,g} years"
+
+
+def short_id(alert: Alert) -> str:
+    """Enough of the id to find the alert by."""
+    return visible(alert.id.removeprefix("alert-"))[:8]
+
+
+def visible(text: str) -> str:
+    """`text` on one line, without characters that steer a terminal or the direction of writing."""
+    spaced = (" " if character.isspace() else character for character in text)
+    return "".join(filter(str.isprintable, spaced))
+
+
+def band(measure: Measure, width: int) -> Text:
+    """`measure` as a bar of `width` cells from 0: the expected interval shaded, what was observed as a dot."""
+    top = max(measure.observed, measure.expected_high, 1.0)
+
+    def cell(value: float) -> int:
+        return min(width - 1, max(0, ceil(value / top * width) - 1))
+
+    cells = ["·"] * width
+    cells[cell(measure.expected_low) : cell(measure.expected_high) + 1] = "▒" * (
+        cell(measure.expected_high) - cell(measure.expected_low) + 1
+    )
+    cells[cell(measure.expected)] = "┃"
+    cells[cell(measure.observed)] = "●"
+    styles = {"·": _FAINT, "▒": "cyan", "┃": "bold cyan", "●": "bold red"}
+    return Text.assemble(*((mark, styles[mark]) for mark in cells))
+
+
+def _headline(alert: Alert) -> Panel:
+    style = TIER_STYLES[alert.tier]
+    subject = Text(visible(alert.series), style="bold")
+    when = Text(f"{_instant(alert.at)}", style=_FAINT)
+    line = Table.grid(expand=True)
+    line.add_column(ratio=1)
+    line.add_column(justify="right", no_wrap=True)
+    line.add_row(subject, when)
+    title = Text(f" {alert.tier.upper()} · {alert.kind} incident {_EVENTS[alert.event]} ", style=f"bold {style}")
+    return Panel(Group(line, Text(visible(alert.reason))), title=title, title_align="left", border_style=style)
+
+
+def _facts(alert: Alert) -> Iterable[tuple[str, RenderableType]]:
+    words = f"by chance, this series rings so loudly {surprise_in_words(alert.chance_per_year)}"
+    yield "How surprising", Text(f"{words} (rung: {alert.rung:g} a year)")
+    opened = "" if alert.opened_at == alert.at else f"; the incident opened {_instant(alert.opened_at)}"
+    yield "Window", Text(f"the {_hours(alert.window_hours)} before{opened}")
+    if alert.count:
+        text = f"{alert.count.observed} seen, {alert.count.expected:.3g} expected{_interval(alert.count)}"
+        yield f"New {alert.polarity} stories", _measured(alert.count, text)
+    if alert.share:
+        seen = f"{alert.share.observed} of {alert.share.total} seen{_percent(alert.share.observed, alert.share.total)}"
+        text = f"{seen}, {alert.share.expected:.3g} expected at that volume{_interval(alert.share)}"
+        yield f"Share of {alert.polarity}", _measured(alert.share, text)
+    if alert.silent_below:
+        stories = _plural(alert.silent_below, f"new {alert.polarity} story", f"new {alert.polarity} stories")
+        yield "Silent with", Text(f"fewer than {stories} in the window")
+    if alert.coordinated:
+        yield "Coordinated", Text("yes: one text pushed by many accounts at once is part of it", style="magenta")
+    if alert.terms:
+        terms = Text()
+        for term in alert.terms:
+            terms.append(visible(term.term), style="bold").append(f" ×{term.count}   ", style=_FAINT)
+        yield "Leading terms", terms
+
+
+def _measured(measure: Measure, text: str) -> RenderableType:
+    return Group(band(measure, 36), Text(f"{text}; chance {measure.chance:.1e}"))
+
+
+def _evidence(document: EvidenceDocument) -> RenderableType:
+    facts = [f"{document.published_at:%d %b %H:%M}", visible(document.source)]
+    if document.author:
+        facts.append(visible(document.author))
+    if document.reach is not None:
+        facts.append(f"reach {_short(document.reach)}")
+    if document.spread > 1:
+        facts.append(f"{document.spread} times by {_plural(document.authors, 'author')}")
+    facts += [f"{document.p_negative:.0%} negative", document.topic]
+    head = Text(" · ".join(facts), style=_FAINT)
+    if document.coordinated:
+        head.append(" · coordinated", style="magenta")
+    title, _, body = document.excerpt.partition("\n")
+    lines: list[RenderableType] = [head, Text(visible(title), style=_LABEL if body else "")]
+    if body:
+        lines.append(Text(visible(body)))
+    if document.url:
+        lines.append(Text(visible(document.url), style="blue", overflow="fold"))
+    return Group(*lines)
+
+
+def _history(alert: Alert, history: Sequence[Alert]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for event in history:
+        mark = "▸" if event.id == alert.id else " "
+        tier = Text(event.tier, style=TIER_STYLES[event.tier])
+        table.add_row(f"{mark} {_instant(event.at)}", _EVENTS[event.event], tier, Text(short_id(event), style=_FAINT))
+    return table
+
+
+def _small_print(alert: Alert) -> Text:
+    lines = [f"id {alert.id} · incident {alert.incident} · event {alert.sequence}"]
+    lines += [
+        f"model {v.model} {v.model_version} ({v.model_hash}) · dictionary {v.dictionary_hash} · settings {v.settings_hash}"
+        for v in alert.versions
+    ]
+    return Text("\n".join(map(visible, lines)), style=_FAINT)
+
+
+def _lines(alerts: Iterable[Alert]) -> str:
+    return "\n".join(f"  {alert.id}  {_instant(alert.at)}  {visible(alert.reason)}" for alert in alerts)
+
+
+def _instant(at: datetime) -> str:
+    return f"{at:%a %d %b %Y %H:%M} UTC"
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:g} h" if hours < 48 else f"{hours / 24:g} days"
+
+
+def _interval(measure: Measure) -> str:
+    return f" (95 %: {measure.expected_low:.3g} to {measure.expected_high:.3g})"
+
+
+def _percent(part: int, total: int) -> str:
+    return f" ({part / total:.0%})" if total else ""
+
+
+def _plural(count: int, singular: str, plural: str = "") -> str:
+    return f"{count} {singular if count == 1 else plural or singular + 's'}"
+
+
+def _short(number: int) -> str:
+    if number >= 1_000_000:
+        return f"{number / 1_000_000:.1f}M"
+    return f"{number / 1000:.0f}k" if number >= 10_000 else str(number)

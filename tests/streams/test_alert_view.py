@@ -1,0 +1,170 @@
+"""Alerts on the terminal: everything is told, and nothing that strangers wrote steers the terminal."""
+
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+from sample_messages import NOON, alert, evidence
+
+from processors.errors import ConfigurationError
+from processors.messages import Alert, Measure, Term
+from streams.alert_view import alert_details, band, find_alert, list_alerts, read_alerts, show_alert, surprise_in_words
+from streams.codec import encode
+from streams.sqlite_store import STORE, SqliteStore
+
+
+def printed(renderable: object, width: int = 100) -> str:
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    console.print(renderable)
+    return str(console.file.getvalue())  # type: ignore[attr-defined]
+
+
+def write(folder: Path, *alerts: Alert) -> Path:
+    (folder / "alerts.jsonl").write_bytes(b"".join(encode(item) + b"\n" for item in alerts))
+    return folder
+
+
+def test_an_alert_is_told_with_all_its_evidence() -> None:
+    text = " ".join(printed(alert_details(alert()), width=300).split())
+    for said in (
+        "URGENT · sentiment incident opened",
+        "company:BA",
+        "Mon 06 May 2024 12:00 UTC",
+        "14 new negative stories about Boeing in 4 h, where 2.1 are usual.",
+        "about once in 30 years (rung: 0.1 a year)",
+        "14 seen, 2.1 expected (95 %: 0 to 6)",
+        "14 of 20 seen (70%), 5.4 expected at that volume (95 %: 2 to 10)",
+        "fewer than 9 new negative stories",
+        "deliveries halted ×6",
+        "06 May 11:53 · wire · desk · reach 120k · 5 times by 4 authors · 93% negative · company-product-news",
+        "Boeing halts deliveries, take 2",
+        "https://wire.example/1",
+        "model minilm 1 (0123456789abcdef) · dictionary fedcba9876543210 · settings 0011223344556677",
+    ):
+        assert said in text
+    assert "oordinated" not in text
+
+
+def test_a_campaign_is_flagged_on_the_alert_and_on_the_document() -> None:
+    text = printed(alert_details(alert(coordinated=True, evidence=(evidence(coordinated=True),))), width=200)
+    assert "one text pushed by many accounts" in text
+    assert "· coordinated" in text
+
+
+def test_an_alert_without_measures_or_evidence_is_told_too() -> None:
+    silent = alert(kind="no-data", series="source:wire", company=None, count=None, share=None, evidence=(), terms=())
+    assert "no-data incident opened" in printed(alert_details(silent))
+
+
+def test_the_incident_so_far_is_told_when_it_has_a_past() -> None:
+    later = alert("alert-11bb", sequence=1, event="escalate", tier="flash")
+    text = printed(alert_details(later, [alert(), later]))
+    assert "opened" in text and "▸ Mon 06 May 2024 12:00 UTC  escalated  flash" in text
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_nothing_is_wider_than_the_terminal(width: int) -> None:
+    long = alert(reason="word " * 80, evidence=(evidence(url="https://x.example/" + "a" * 300),))
+    assert all(len(line) <= width for line in printed(alert_details(long), width).splitlines())
+
+
+@given(st.text(max_size=60))
+def test_texts_of_strangers_neither_steer_the_terminal_nor_count_as_markup(text: str) -> None:
+    hostile = alert(
+        reason=text,
+        evidence=(evidence(excerpt=text, author=text, source=text or "x", url=text),),
+        terms=(Term(text, 1, 1.0),),
+    )
+    for character in printed(alert_details(hostile)):
+        assert character == "\n" or character.isprintable()
+
+
+def test_markup_and_escapes_are_shown_as_text() -> None:
+    text = printed(
+        alert_details(alert(evidence=(evidence(excerpt="[red]x[/red] \x1b[2Jy \u202ez [/] [link=http://a]"),)))
+    )
+    assert "[red]x[/red] [2Jy z [/] [link=http://a]" in text
+
+
+@pytest.mark.parametrize(
+    ("chance", "words"),
+    [
+        (12, "about 12 times a year"),
+        (1, "about once a year"),
+        (0.4, "about once in 2.5 years"),
+        (0.031, "about once in 30 years"),
+        (0.0012, "about once in 800 years"),
+        (1e-7, "less than once in 10,000 years"),
+        (0, "less than once in 10,000 years"),
+    ],
+)
+def test_surprise_is_told_in_words(chance: float, words: str) -> None:
+    assert surprise_in_words(chance) == words
+
+
+@given(st.integers(0, 500), st.floats(0, 300), st.floats(0, 50), st.floats(0, 50), st.integers(5, 60))
+def test_a_band_is_as_wide_as_asked_and_shows_what_was_observed(
+    observed: int, expected: float, below: float, above: float, width: int
+) -> None:
+    measure = Measure(observed, observed, expected, max(0.0, expected - below), expected + above, 0.1)
+    bar = band(measure, width).plain
+    assert len(bar) == width
+    assert bar.count("●") == 1
+
+
+@pytest.mark.parametrize("form", ["folder", "file", "store folder", "store"])
+def test_alerts_are_read_from_a_runs_folder_or_its_store(tmp_path: Path, form: str) -> None:
+    alerts = [alert(), alert("alert-22", at=NOON, event="close", sequence=1)]
+    if form.startswith("store"):
+        store = SqliteStore(tmp_path / STORE)
+        store.write_alerts(alerts)
+        store.close()
+        place = tmp_path / STORE if form == "store" else tmp_path
+    else:
+        write(tmp_path, *alerts)
+        place = tmp_path / "alerts.jsonl" if form == "file" else tmp_path
+    assert read_alerts(place) == alerts
+
+
+def test_an_alert_is_found_by_any_unambiguous_beginning_of_its_id() -> None:
+    alerts = [alert("alert-00aa"), alert("alert-00ab"), alert("alert-00ab77")]
+    for prefix in ("00aa", "alert-00aa", "alert-00a"[:9] + "a"):
+        assert find_alert(alerts, prefix, Path("run")).id == "alert-00aa"
+    assert find_alert(alerts, "00ab", Path("run")).id == "alert-00ab"
+    with pytest.raises(ConfigurationError, match=r"3 alerts in run begin with '00a'(?s:.*)alert-00aa "):
+        find_alert(alerts, "00a", Path("run"))
+
+
+def test_an_unknown_id_names_the_nearest(tmp_path: Path) -> None:
+    write(tmp_path, alert("alert-00aa3366"), alert("alert-ffee9911"))
+    console = Console(file=io.StringIO())
+    with pytest.raises(ConfigurationError, match=r"begins with 'alert-00aa3399'(?s:.*)alert-00aa3366  Mon 06 May"):
+        show_alert(tmp_path, "alert-00aa3399", console)
+
+
+def test_a_place_without_alerts_is_told_apart_from_a_run_in_which_none_rang(tmp_path: Path) -> None:
+    console = Console(file=io.StringIO(), width=200)
+    with pytest.raises(ConfigurationError, match="no alerts at"):
+        list_alerts(tmp_path, console)
+    list_alerts(write(tmp_path), console)
+    assert "No alert rang" in console.file.getvalue()  # type: ignore[attr-defined]
+    with pytest.raises(ConfigurationError, match="it holds no alert"):
+        show_alert(tmp_path, "x", console)
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "alerts.jsonl").write_bytes(b"{}\n")
+    with pytest.raises(ConfigurationError, match="alerts.jsonl holds something that is no alert"):
+        read_alerts(tmp_path)
+
+
+def test_the_list_has_a_line_for_each_alert_and_says_how_to_see_one(tmp_path: Path) -> None:
+    console = Console(file=io.StringIO(), width=140)
+    list_alerts(write(tmp_path, alert("alert-00aa3366"), alert("alert-ffee9911", tier="flash")), console)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "06 May 12:00  urgent  opened" in text
+    assert "00aa3366" in text and "ffee9911" in text
+    assert "tocsin alerts show ID --in" in text
