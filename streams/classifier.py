@@ -1,7 +1,7 @@
 """The embedded classifier: the exported model on ONNX Runtime, in this process, without torch."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ class EmbeddedClassifier:
 
     def __init__(self, folder: Path, threads: int = 0) -> None:
         self._description = _read_description(folder)
-        self._lengths: list[int] = self._description["lengths"]
+        self.lengths: list[int] = self._description["lengths"]
         try:
             self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
             options = onnxruntime.SessionOptions()
@@ -70,7 +70,7 @@ class EmbeddedClassifier:
         except Exception as error:  # both libraries raise bare Exceptions of their own
             raise ModelError(f"cannot load the model in {folder}: {error}; install it again") from error
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(self._lengths[-1])
+        self._tokenizer.enable_truncation(self.lengths[-1])
 
     @property
     def model(self) -> ModelIdentity:
@@ -82,21 +82,19 @@ class EmbeddedClassifier:
         """The tokens of each text, cut to what the model reads."""
         return self._tokenizer.encode_batch_fast(list(texts))
 
-    def infer(self, batches: Iterable[Batch], count: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Probabilities, float32 [count, 3] and [count, 20], each row at its place."""
-        p_sentiment = np.empty((count, len(SENTIMENTS)), dtype=np.float32)
-        p_topic = np.empty((count, len(TOPICS)), dtype=np.float32)
-        for batch in batches:
-            inputs = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask}
-            places = list(batch.places)
-            p_sentiment[places], p_topic[places] = self._session.run(["p_sentiment", "p_topic"], inputs)
+    def run(self, batch: Batch) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The model's outputs for one batch: float32 [rows, 3] and [rows, 20], softmax applied."""
+        inputs = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask}
+        p_sentiment, p_topic = self._session.run(["p_sentiment", "p_topic"], inputs)
         return p_sentiment, p_topic
 
     def classify(self, texts: Sequence[str]) -> list[Classification]:
         """One classification per model text, in order."""
-        batches = length_batches(self.encode(texts), self._lengths)
-        p_sentiment, p_topic = self.infer(batches, len(texts))
-        return [classification_of(s, t) for s, t in zip(p_sentiment.tolist(), p_topic.tolist(), strict=True)]
+        answers: dict[int, Classification] = {}
+        for batch in length_batches(self.encode(texts), self.lengths):
+            rows = zip(batch.places, *self.run(batch), strict=True)
+            answers.update((place, classification_of(s.tolist(), t.tolist())) for place, s, t in rows)
+        return [answers[place] for place in range(len(texts))]
 
 
 def _read_description(folder: Path) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """`tocsin classify`: topic and sentiment for every row of a CSV file."""
 
+from __future__ import annotations  # csv.DictReader takes no type at run time before Python 3.12
+
 import csv
 import sys
 from collections.abc import Iterator, Sequence

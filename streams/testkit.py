@@ -1,5 +1,6 @@
 """What tests of Tocsin, and of programs built on it, need instead of a model: a classifier that anyone can predict."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ class WordClassifier:
 
     def classify(self, texts: Sequence[str]) -> list[Classification]:
         """One classification per text, in order."""
-        return [self._classify(set(text.lower().split())) for text in texts]
+        return [self._classify(set(re.findall(r"\w+", text.lower()))) for text in texts]
 
     def _classify(self, words: set[str]) -> Classification:
         p_topic = [1.0, *[0.0] * (len(TOPICS) - 1)]
