@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from io import BufferedReader
-from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
@@ -30,7 +29,6 @@ RUN_BYTES: Final = 16 * 1024 * 1024
 """Sorted in memory at once: whichever is reached first."""
 
 MERGED_RUNS: Final = 64
-BLOCK_RECORDS: Final = 100
 PROGRESS_RECORDS: Final = 256
 
 Progress = Callable[[int], None]
@@ -194,14 +192,13 @@ def _merge(runs: Sequence[Path], last: Iterable[Entry] = ()) -> Iterator[Entry]:
 
 
 def _write_run(entries: Iterable[Entry], folder: str) -> Path:
-    rest = iter(entries)
     with NamedTemporaryFile(dir=folder, delete=False) as file:
-        while block := list(islice(rest, BLOCK_RECORDS)):
-            pickle.dump(block, file, pickle.HIGHEST_PROTOCOL)
+        for entry in entries:
+            pickle.dump(entry, file, pickle.HIGHEST_PROTOCOL)
     return Path(file.name)
 
 
 def _read_run(path: Path) -> Iterator[Entry]:
     with path.open("rb") as file:
         while file.peek(1):
-            yield from pickle.load(file)
+            yield pickle.load(file)
