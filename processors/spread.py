@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from operator import add
 from typing import Any, Final, NamedTuple, Self, TypeVar
 
-from processors.campaigns import REACH_CLASSES, StoryStatistics, reach_class
+from processors.campaigns import REACH_CLASSES, SMALL_REACH, StoryStatistics, reach_class
 from processors.clock import EPOCH
 from processors.messages import DocumentSummary
 
@@ -42,6 +42,7 @@ class Spread(NamedTuple):
     last: int
     documents: int = 0
     reposts: int = 0
+    voices: int = 0
     news: int = 0
     sources: tuple[str, ...] = ()
     author_hashes: tuple[int, ...] = ()
@@ -58,6 +59,7 @@ class Spread(NamedTuple):
             last=at,
             documents=1,
             reposts=int(document.repost_of is not None),
+            voices=int(document.repost_of is None and (document.reach is None or document.reach >= SMALL_REACH)),
             news=int(document.kind == "news"),
             sources=(document.source,),
             author_hashes=(int.from_bytes(author, "big"),),
@@ -81,6 +83,7 @@ class Spread(NamedTuple):
             last=last,
             documents=self.documents + other.documents,
             reposts=self.reposts + other.reposts,
+            voices=self.voices + other.voices,
             news=self.news + other.news,
             sources=self.sources
             if other.sources == self.sources
@@ -102,6 +105,7 @@ class Spread(NamedTuple):
         return StoryStatistics(
             documents=self.documents,
             reposts=self.reposts,
+            voices=self.voices,
             authors=self.authors,
             sources=len(self.sources),
             news=self.news,

@@ -129,6 +129,13 @@ def test_a_first_added_again_changes_nothing() -> None:
     assert stories.pieces() == before
 
 
+def test_an_identity_that_comes_again_with_another_text_stays_in_its_story() -> None:
+    stories = filled([document("1", RECALL), document("1", MERGER, 1), document("2", RECALL, 2)])
+    story = stories.story_of("twitter/1")
+    assert story is not None
+    assert (story.first.published_at, story.spread, len(stories)) == (START, 3, 1)
+
+
 def test_a_damaged_signature_is_poison_and_changes_nothing() -> None:
     stories = filled([document("1", RECALL)])
     before = stories.pieces()
