@@ -1,11 +1,28 @@
 """The detector of one partition: mentions or wide records and ticks go in; alerts and closed buckets come out."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple, Self
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple, Self
 
+from processors.alarms import Alarms
 from processors.clock import Clock
+from processors.counts import Bucket, SeriesCounts, Told
 from processors.detection import DetectorSettings
-from processors.messages import Alert, Mention, SeriesPoint, Tick, WideRecord
+from processors.errors import InvariantError
+from processors.history import FEED, History
+from processors.incidents import Watch
+from processors.ledger import Counted, Ledger, key_of
+from processors.messages import Alert, DocumentSummary, Mention, SeriesPoint, Tick, Versions, WideRecord
+from processors.owners import STORY, TERMS, Owners
+from processors.seasons import DAY, HOUR, utc_offset
+from processors.series import WIDE, kind_of_series, owner_of, series_of_mention, series_of_wide
+from processors.state import Table
+from processors.stories import Sighting
+from processors.surprise import count_interval, surprise
+
+_PROGRESS: Final = "progress"
+_UTC: Final = "UTC"
 
 
 class Outcomes(NamedTuple):
@@ -14,6 +31,44 @@ class Outcomes(NamedTuple):
     alerts: tuple[Alert, ...] = ()
     points: tuple[SeriesPoint, ...] = ()
     changed: frozenset[str] = frozenset()
+
+
+_NOTHING: Final = Outcomes()
+
+
+@dataclass(slots=True)
+class Progress:
+    """The first hour since 1970 that is not closed (None before the first tick), and the versions last seen."""
+
+    open_hour: int | None = None
+    versions: Versions | None = None
+
+    def copy(self) -> Self:
+        """A copy."""
+        return type(self)(self.open_hour, self.versions)
+
+    def pack(self) -> Any:
+        """JSON-ready content."""
+        seen = self.versions
+        return [
+            self.open_hour,
+            seen and [seen.model, seen.model_version, seen.model_hash, seen.dictionary_hash, seen.settings_hash],
+        ]
+
+    @classmethod
+    def unpack(cls, packed: Any) -> Self:
+        """The progress whose `pack()` this is."""
+        return cls(packed[0], packed[1] and Versions(*packed[1]))
+
+
+class _Record(NamedTuple):
+    """A mention or a wide record, as the counting sees it."""
+
+    owner: str
+    series: tuple[str, ...]
+    sector: str
+    time_zone: str
+    document: DocumentSummary
 
 
 class Detector:
@@ -25,13 +80,34 @@ class Detector:
     pooled over the partition: the priors that young and thin series lean on, the feed's own silence (a gap is
     not a zero), the warm-up and the present model.
 
+    A text that names more than `max_companies` companies is about none of them: its mentions change nothing, and its
+    wide record counts in no sector.
+
     Deterministic: equal events in equal order give equal outcomes and equal state, also when the state was
     serialised and restored in between.
     """
 
     def __init__(self, settings: DetectorSettings) -> None:
         """An empty detector: it rings when it has seen `warm_up_days` of history."""
-        raise NotImplementedError
+        self._settings = settings.detection
+        self._progress: Table[Progress] = Table("detector", Progress)
+        self._counts: Table[SeriesCounts] = Table("series", SeriesCounts)
+        self._watches: Table[Watch] = Table("incident", Watch)
+        self._ledger = Ledger()
+        self._owners = Owners(settings)
+        self._history = History(self._settings, self._counts, self._watches)
+        self._alarms = Alarms(settings, self._counts, self._watches, self._history, self._owners)
+        tables: tuple[Table[Any], ...] = (
+            self._progress,
+            self._counts,
+            self._watches,
+            self._ledger.chunks,
+            self._owners.kept,
+            *self._history.tables(),
+        )
+        self._tables = {table.prefix: table for table in tables}
+        self._awake: dict[str, int] = {}  # series → second of its latest document, while it publishes points
+        self._sources: set[str] = set()
 
     def apply(self, event: Mention | WideRecord | Tick, clock: Clock) -> Outcomes:
         """Count one event. `clock` is the state of time after it; only ticks make time-driven work due.
@@ -42,16 +118,284 @@ class Detector:
         Raises PoisonError for a record that cannot be processed (``unknown-time-zone``, ``bad-signature``). After
         any exception the state is as before.
         """
-        raise NotImplementedError
+        try:
+            if isinstance(event, Tick):
+                outcomes = self._tick(clock)
+            elif isinstance(event, Mention):
+                outcomes = self._mention(event, clock)
+            else:
+                outcomes = self._wide(event, clock)
+        except BaseException:
+            self._rollback()
+            raise
+        return outcomes
 
     def pieces(self, keys: Iterable[str] | None = None) -> Iterator[tuple[str, bytes | None]]:
         """The state as (key, JSON) pieces of at most 64 KiB, all of them or those of `keys`; None is a tombstone.
 
         Floats are written so that they read back exactly (unlike in messages).
         """
-        raise NotImplementedError
+        if keys is None:
+            tables = (f"{prefix}/{name}" for prefix, table in self._tables.items() for name in table.names())
+            keys = sorted([*tables, *self._owners.keys()])
+        for key in keys:
+            prefix, _, name = key.partition("/")
+            table = self._tables.get(prefix)
+            yield key, self._owners.read(key) if table is None else table.read(name)
 
     @classmethod
     def restore(cls, settings: DetectorSettings, pieces: Mapping[str, bytes]) -> Self:
         """The detector whose `pieces()` these are. Raises InvariantError naming a piece that does not fit."""
-        raise NotImplementedError
+        detector = cls(settings)
+        texts = {}
+        for key in sorted(pieces):
+            prefix, _, name = key.partition("/")
+            if prefix in detector._tables:
+                detector._tables[prefix].write(name, pieces[key])
+            elif prefix in (STORY, TERMS):
+                texts[key] = pieces[key]
+            else:
+                raise InvariantError(f"state piece {key!r} is of no known kind: it was written by another version")
+        detector._owners.write(texts)
+        detector._rebuild()
+        return detector
+
+    def _mention(self, mention: Mention, clock: Clock) -> Outcomes:
+        if mention.companies_in_document > self._settings.max_companies:
+            return _NOTHING
+        series = series_of_mention(mention)
+        return self._count(_Record(series[0], series, mention.sector, mention.time_zone, mention.document), clock)
+
+    def _wide(self, record: WideRecord, clock: Clock) -> Outcomes:
+        series = series_of_wide(record)
+        if len(record.companies) > self._settings.max_companies:
+            series = tuple(name for name in series if not name.startswith("sector:"))
+        return self._count(_Record(WIDE, series, "", _UTC, record.document), clock)
+
+    def _count(self, record: _Record, clock: Clock) -> Outcomes:
+        """Count a document that is neither late nor known."""
+        document, now = record.document, clock.now
+        second, reached = int(document.published_at.timestamp()), None if now is None else int(now.timestamp())
+        if document.late or (reached is not None and second < reached - self._settings.lateness_hours * HOUR):
+            return _NOTHING
+        key = key_of(document.identity)
+        if self._ledger.knows(record.owner, key):
+            return _NOTHING
+        utc_offset(record.time_zone, second // HOUR)  # refuses an unknown zone before anything changed
+
+        at = second if reached is None else max(second, reached)
+        model = f"{document.versions.model_hash}/{document.versions.dictionary_hash}"
+        sighting = self._owners.add(record.owner, document)
+        self._begin(record, second, model)
+        alerts: list[Alert] = []
+        for series in record.series:
+            if series.startswith("source:"):
+                self._sources.add(series)
+                alerts += self._alarms.hear(series, at, document.versions)
+            self._counts[series].add_document(second, document.sentiment.label)
+            self._awake[series] = self._counts[series].latest
+
+        negative = document.sentiment.label == self._settings.polarity
+        dirty = {(series, second // HOUR) for series in record.series}
+        revised = self._displace(record.owner, sighting, dirty)
+        counted = Counted(second, negative, record.series) if sighting.is_first else None
+        self._ledger.add(record.owner, key, at // HOUR, counted)
+        if counted is not None:
+            told = Told(second, key, _origin(document, key), sighting.story.coordinated) if negative else None
+            for series in record.series:
+                self._counts[series].add_story(second, told)
+            if negative:
+                self._owners.keep(record.owner, key, second, document)
+        revised |= self._mark(record.owner, sighting)
+
+        for series in record.series:
+            if counted is not None and negative:
+                alerts += self._alarms.listen(series, second, at, document.versions, model)
+                revised.add(series)
+        for series in sorted(revised):
+            alerts += self._alarms.revise(series, at, document.versions)
+        points = self._points_again(dirty)
+        if counted is not None:
+            self._owners.learn(record.owner, document)
+        return Outcomes(tuple(alerts), points, self._commit())
+
+    def _begin(self, record: _Record, second: int, model: str) -> None:
+        """Makes ready all that the record counts in, and notes that the feed is alive."""
+        for series in record.series:
+            counts = self._counts.touch(series, lambda: SeriesCounts(record.sector, record.time_zone, second))
+            if (counts.sector, counts.time_zone) != (record.sector, record.time_zone):
+                counts.sector, counts.time_zone = record.sector, record.time_zone
+                self._history.forget_derived()
+            self._history.begin(series, second)
+        feed = self._counts.touch(FEED, lambda: SeriesCounts("", _UTC, second))
+        feed.bucket(second).stories += 1
+        self._history.begin(FEED, second)
+        self._history.observe_model(second // (DAY * HOUR), model)
+        versions = record.document.versions
+        progress = self._progress.get(_PROGRESS)
+        if progress is None or progress.versions != versions:
+            self._progress.touch(_PROGRESS, Progress).versions = versions
+
+    def _displace(self, owner: str, sighting: Sighting, dirty: set[tuple[str, int]]) -> set[str]:
+        """Takes back what is no longer novel; gives the series whose negatives changed."""
+        changed = set()
+        for first in sighting.displaced:
+            key = key_of(first.identity)
+            counted = self._ledger.displace(owner, key)
+            if counted is None:
+                continue
+            for series in counted.series:
+                if self._counts.get(series) is None:
+                    continue
+                if self._counts.edit(series).remove_story(counted.second, key, counted.negative):
+                    dirty.add((series, counted.second // HOUR))
+                    if counted.negative:
+                        changed.add(series)
+        return changed
+
+    def _mark(self, owner: str, sighting: Sighting) -> set[str]:
+        """Carries over whether the story is coordinated to its first; gives the series where that changed."""
+        if not (sighting.coordinated_changed or sighting.displaced):
+            return set()
+        key = key_of(sighting.story.first.identity)
+        counted = self._ledger.get(owner, key)
+        if counted is None or not counted.negative:
+            return set()
+        changed = set()
+        for series in counted.series:
+            counts = self._counts.get(series)
+            if counts is not None and counts.is_marked(key) != sighting.story.coordinated:
+                self._counts.edit(series).mark(key, sighting.story.coordinated)
+                changed.add(series)
+        return changed
+
+    def _tick(self, clock: Clock) -> Outcomes:
+        now = clock.now
+        if now is None:
+            return _NOTHING
+        reached = int(now.timestamp()) // HOUR
+        progress = self._progress.get(_PROGRESS)
+        if progress is not None and progress.open_hour is not None and progress.open_hour >= reached:
+            return _NOTHING
+        progress = self._progress.touch(_PROGRESS, Progress)
+        if progress.open_hour is None:
+            hours = (hour for name in self._counts.names() for hour in self._counts[name].buckets)
+            progress.open_hour = min(hours, default=reached)
+        alerts: list[Alert] = []
+        points: list[SeriesPoint] = []
+        today = None
+        while progress.open_hour < reached:
+            hour = progress.open_hour
+            progress.open_hour += 1
+            points += self._close_hour(hour)
+            alerts += self._settle((hour + 1) * HOUR, progress.versions)
+            if (hour + 1) % DAY == 0:
+                today = (hour + 1) // DAY
+                self._close_day(today)
+        self._ledger.expire(reached - self._settings.identities_hours)
+        if today is not None:  # last, because stories that expired do not come back
+            self._owners.expire(today * DAY * HOUR, today * DAY * HOUR - self._horizon)
+        return Outcomes(tuple(alerts), tuple(points), self._commit())
+
+    @property
+    def _horizon(self) -> int:
+        """How many seconds back a late document's longest window reaches."""
+        return (self._settings.windows_hours[-1] + self._settings.lateness_hours) * HOUR
+
+    def _close_hour(self, hour: int) -> Iterator[SeriesPoint]:
+        """The points of a closing hour: of series with documents in it, and of those that had some not long ago."""
+        trail = (hour + 1 - self._settings.point_trail_hours) * HOUR
+        for series in sorted(self._awake):
+            bucket = self._counts[series].buckets.get(hour)
+            if bucket is not None or (self._awake[series] >= trail and not series.startswith("company-topic:")):
+                yield self._point(series, hour, bucket or Bucket())
+            elif self._awake[series] < trail:
+                del self._awake[series]
+
+    def _settle(self, now: int, versions: Versions | None) -> Iterator[Alert]:
+        if versions is None:
+            return
+        yield from self._alarms.settle(now, versions)
+        for series in sorted(self._sources):
+            yield from self._alarms.miss(series, now, versions)
+
+    def _close_day(self, today: int) -> None:
+        """Folds what has left the quarantine and forgets what nothing can touch any more."""
+        self._history.close_day(today)
+        now = today * DAY * HOUR
+        horizon, idle = now - self._horizon, now - self._settings.forget_days * DAY * HOUR
+        heard = set()
+        for series in self._counts.names():
+            counts = self._counts[series]
+            if counts.latest < idle and not counts.buckets and not self._alarms.is_open(series):
+                self._counts.drop(series)
+                self._watches.drop(series)
+                self._history.forget(series)
+                self._sources.discard(series)
+                continue
+            heard.add(owner_of(series))
+            if counts.listed_before(horizon):
+                self._counts.edit(series).trim(horizon)
+        self._owners.forget_all_but(heard)
+
+    def _point(self, series: str, hour: int, bucket: Bucket) -> SeriesPoint:
+        start, end = hour * HOUR, (hour + 1) * HOUR
+        expected = self._history.expect(series)
+        mean = expected.rate * self._history.exposure(series)(start, end)
+        low, high = count_interval(mean, expected.shape)
+        negative, neutral, positive = bucket.documents
+        return SeriesPoint(
+            series=series,
+            kind=kind_of_series(series),
+            start=datetime.fromtimestamp(start, UTC),
+            end=datetime.fromtimestamp(end, UTC),
+            negative=negative,
+            neutral=neutral,
+            positive=positive,
+            stories=bucket.stories,
+            novel_negative=bucket.negatives,
+            expected=mean,
+            expected_low=low,
+            expected_high=high,
+            surprise=surprise(bucket.negatives, mean, expected.shape),
+            revision=bucket.revision,
+        )
+
+    def _points_again(self, dirty: set[tuple[str, int]]) -> tuple[SeriesPoint, ...]:
+        """The points of buckets that changed after they closed, as a further revision."""
+        progress = self._progress.get(_PROGRESS)
+        if progress is None or progress.open_hour is None:
+            return ()
+        points = []
+        for series, hour in sorted(dirty):
+            if hour < progress.open_hour:
+                bucket = self._counts[series].buckets[hour]
+                bucket.revision += 1
+                points.append(self._point(series, hour, bucket))
+        return tuple(points)
+
+    def _commit(self) -> frozenset[str]:
+        changed = set(self._owners.commit())
+        for table in self._tables.values():
+            changed.update(table.commit())
+        return frozenset(changed)
+
+    def _rollback(self) -> None:
+        touched = [table.rollback() for table in self._tables.values()]
+        self._owners.rollback()
+        if any(touched):
+            self._rebuild()
+
+    def _rebuild(self) -> None:
+        """Derives what is kept at hand from the tables."""
+        self._ledger.rebuild()
+        self._owners.rebuild()
+        self._alarms.rebuild()
+        self._history.forget_derived()
+        self._awake = {name: self._counts[name].latest for name in self._counts.names() if name != FEED}
+        self._sources = {name for name in self._awake if name.startswith("source:")}
+
+
+def _origin(document: DocumentSummary, key: str) -> str:
+    """What counts once in a window: the author of a social text; each text of a newsroom, and of nobody known."""
+    return key if document.author is None or document.kind == "news" else key_of(document.author)

@@ -9,6 +9,7 @@ from typing import Final
 from processors.messages import Mention, SeriesKind, WideRecord
 
 MARKET: Final = "market:all"
+WIDE: Final = "wide"
 
 
 def series_of_mention(mention: Mention) -> tuple[str, str]:
@@ -36,3 +37,16 @@ def kind_of_series(series: str) -> SeriesKind:
         case "company" | "company-topic" | "topic" | "sector" | "source" | "market" if name:
             return kind
     raise ValueError(f"{series!r} is no name of a series: expected kind:name")
+
+
+def company_series_of(series: str) -> str:
+    """The company that a company-topic series is part of; any other series itself."""
+    if series.startswith("company-topic:"):
+        return "company:" + series.partition(":")[2].partition("/")[0]
+    return series
+
+
+def owner_of(series: str) -> str:
+    """Whose stories and identities a series counts: its company, or the wide series together."""
+    company = company_series_of(series)
+    return company if company.startswith("company:") else WIDE

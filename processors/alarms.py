@@ -1,0 +1,239 @@
+"""The bell: opens, escalates, updates, revises and closes the incidents of a partition's series."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from processors.counts import SeriesCounts
+from processors.detection import DetectorSettings
+from processors.evidence import leading_documents
+from processors.history import History
+from processors.incidents import (
+    Assessment,
+    Incident,
+    Watch,
+    alert_of,
+    assess,
+    assess_window,
+    incident_id,
+    loudest,
+    rung_of,
+)
+from processors.messages import Alert, IncidentEvent, IncidentKind, Versions
+from processors.owners import Owners
+from processors.seasons import DAY, HOUR
+from processors.series import company_series_of, owner_of
+from processors.state import Table
+from processors.surprise import HOURS_PER_YEAR, count_tail
+
+_SILENCE: Final = "no-data/"  # watches of a source's silence, beside that of the same source's surges
+_REGULAR: Final = 20.0  # stories that a source's baseline needs before its silence means anything
+_UNUSUAL: Final = 1.0  # incidents at this rung weigh less in baselines; commoner ones are part of what is usual
+_SHOWN: Final = 100  # latest stories of a window among which evidence is chosen
+_SPANS_KEPT: Final = 20
+
+
+class Alarms:
+    """The incidents of one partition. Its methods give the alerts that they raise, in order."""
+
+    def __init__(
+        self,
+        settings: DetectorSettings,
+        counts: Table[SeriesCounts],
+        watches: Table[Watch],
+        history: History,
+        owners: Owners,
+    ) -> None:
+        """Over the detector's own tables and memories; nothing is rung yet."""
+        self._evidence = settings.evidence
+        self._settings = settings.detection
+        self._counts = counts
+        self._watches = watches
+        self._history = history
+        self._owners = owners
+        self._open: set[str] = set()
+
+    def rebuild(self) -> None:
+        """Derives what is open: after a restore, and after changes were taken back."""
+        self._open = {name for name in self._watches.names() if self._watches[name].open is not None}
+
+    def is_open(self, series: str) -> bool:
+        """Whether an incident of `series` is open, of a surge or of silence."""
+        return series in self._open or _SILENCE + series in self._open
+
+    def listen(self, series: str, second: int, at: int, versions: Versions, model: str) -> Iterator[Alert]:
+        """After a novel story of the polarity, published at `second` and labelled by `model`, was counted in `series`:
+        opens, escalates or updates what it rings. `at` is when that became known, `versions` the document's."""
+        if not self._history.is_warm:
+            return
+        counts, watch = self._counts[series], self._watches.get(series) or Watch()
+        company = self._watches.get(company_series_of(series)) or watch
+        since = max(watch.used, company.used)
+        expected, exposure = self._history.expect(series), self._history.exposure(series)
+        # A late story completes windows that end at itself, and those that end at the newest.
+        ends = sorted({second, counts.told[-1].second} if counts.told else {second})
+        found = [a for end in ends for a in assess(counts, expected, exposure, end, since, self._settings)]
+        if model != self._history.era.model:
+            found = [assessment._replace(by_share=None) for assessment in found]
+        incident = watch.open
+        kind: IncidentKind = "sentiment"
+        told = loudest(found, kind)
+        if not _rings(told, kind, self._settings.rungs[0]) and not (incident and incident.kind == kind):
+            kind = "volume"
+            told = loudest(found, kind)
+        if told is None:
+            return
+        if incident is not None and incident.kind == kind:
+            if _rings(told, kind, self._settings.leave_chance):
+                yield from self._continue(series, told, at, versions)
+        elif _rings(told, kind, self._settings.rungs[0]) and (company is watch or company.open is None):
+            # A company's topic rings only while its company does not: the same thing is told once.
+            yield from self._start(series, kind, told, at, versions)
+
+    def revise(self, series: str, at: int, versions: Versions) -> Iterator[Alert]:
+        """After stories of `series` changed (late, merged, coordinated): tells when what was told is no longer so."""
+        watch, counts = self._watches.get(series), self._counts[series]
+        incident = watch.open if watch is not None else None
+        if incident is None or incident.told.start + 1 < counts.covered:
+            return
+        before, expected, exposure = incident.told, self._history.expect(series), self._history.exposure(series)
+        told = assess_window(counts, expected, exposure, before.hours, before.start, before.end, self._settings)
+        if told.negatives == before.negatives:
+            return
+        if before.by_share is None or told.by_share is None:
+            told = told._replace(by_share=before.by_share)
+        yield self._raise(series, self._touch(series), "revise", told, at, versions)
+
+    def settle(self, now: int, versions: Versions) -> Iterator[Alert]:
+        """Closes the incidents that have been quiet for long enough."""
+        for series in sorted(self._open):
+            incident = self._watches[series].open
+            if incident is None or incident.kind == "no-data":
+                continue
+            if now - incident.loud_at >= self._settings.quiet_hours * HOUR:
+                yield self._close(series, now, versions)
+
+    def miss(self, series: str, now: int, versions: Versions) -> Iterator[Alert]:
+        """Opens or escalates a no-data incident of a source whose silence is too long for chance.
+
+        Each document begins a gap, so Λ·P(no further document in the gap) gaps a year are this long by chance;
+        the probability is under the size-biased rate, as in `processors.surprise`.
+        """
+        latest = self._counts[series].latest
+        if now - latest < self._settings.silence_hours * HOUR or not self._history.is_warm:
+            return
+        if self._history.known_stories(series) < _REGULAR:
+            return
+        expected = self._history.expect(series)
+        mean = expected.stories_rate * self._history.exposure(series)(latest, now)
+        per_year, shape = expected.stories_rate * HOURS_PER_YEAR, expected.stories_shape
+        chance = per_year * (1 - count_tail(1, mean * (shape + 1) / shape, shape + 1))
+        rung = rung_of(chance, self._settings)
+        watch = self._watches.get(_SILENCE + series)
+        incident = watch.open if watch is not None else None
+        if rung is None or (incident is not None and rung >= incident.rung):
+            return
+        hours = (now - latest) // HOUR
+        told = Assessment(hours, latest, now, 0, 0, mean, shape, 1.0, 1.0, per_year, chance, None)
+        if incident is None:
+            self._watches.touch(_SILENCE + series, Watch).open = _incident(series, "no-data", told, now, rung)
+            self._open.add(_SILENCE + series)
+        incident = self._touch(_SILENCE + series)
+        event: IncidentEvent = "open" if incident.sequence == 0 else "escalate"
+        incident.rung = rung
+        yield self._raise(series, incident, event, told, now, versions)
+
+    def hear(self, series: str, at: int, versions: Versions) -> Iterator[Alert]:
+        """Closes the no-data incident of a source that is heard again."""
+        if _SILENCE + series in self._open:
+            yield self._close(_SILENCE + series, at, versions)
+
+    def _start(self, series: str, kind: IncidentKind, told: Assessment, at: int, versions: Versions) -> Iterator[Alert]:
+        topics = f"company-topic:{series.partition(':')[2]}/"
+        ending = [name for name in sorted(self._open) if name.startswith(topics) and series.startswith("company:")]
+        if series in self._open:
+            ending.append(series)  # of another kind: a volume incident whose share rings too goes on as sentiment
+        for name in ending:
+            yield self._close(name, at, versions)
+        chance = told.chance(kind)
+        rung = rung_of(chance, self._settings) if chance is not None else None
+        watch = self._watches.touch(series, Watch)
+        watch.open = _incident(series, kind, told, at, rung or self._settings.rungs[0])
+        self._open.add(series)
+        self._set_aside(watch, at)
+        yield self._raise(series, watch.open, "open", told, at, versions)
+
+    def _continue(self, series: str, told: Assessment, at: int, versions: Versions) -> Iterator[Alert]:
+        incident = self._touch(series)
+        incident.loud_at = max(incident.loud_at, told.end)
+        chance = told.chance(incident.kind)
+        rung = rung_of(chance, self._settings) if chance is not None else None
+        escalates = rung is not None and rung < incident.rung
+        if rung is not None:
+            incident.rung = min(rung, incident.rung)
+        self._set_aside(self._watches.touch(series, Watch), at)
+        grown = told.negatives >= incident.told.negatives * (1 + self._settings.update_growth)
+        if escalates:
+            yield self._raise(series, incident, "escalate", told, at, versions)
+        elif grown and at - incident.told_at >= self._settings.update_hours * HOUR:
+            yield self._raise(series, incident, "update", told, at, versions)
+
+    def _close(self, name: str, at: int, versions: Versions) -> Alert:
+        """Closes what is open under a watch's name. What was loud is used up: it opens nothing again."""
+        incident = self._touch(name)
+        watch = self._watches.touch(name, Watch)
+        watch.open, watch.used = None, max(watch.used, incident.loud_at)
+        self._open.discard(name)
+        return self._raise(name.removeprefix(_SILENCE), incident, "close", incident.told, at, versions)
+
+    def _raise(
+        self, series: str, incident: Incident, event: IncidentEvent, told: Assessment, at: int, versions: Versions
+    ) -> Alert:
+        """The alert for `event`; the incident notes what it tells."""
+        chance = told.chance(incident.kind)
+        incident.told, incident.told_at = told, at
+        incident.chance = incident.chance if chance is None else chance
+        counts, owner = self._counts[series], owner_of(series)
+        within = [] if incident.kind == "no-data" else counts.within(told.start, told.end)
+        shown = self._owners.evidence(owner, ((t.second, t.key) for t in within[-_SHOWN:])) if within else []
+        by = {document.versions for document, _ in shown} or {versions}
+        return alert_of(
+            series,
+            counts.sector,
+            incident,
+            event,
+            at,
+            evidence=leading_documents(shown, self._settings.polarity, self._evidence),
+            terms=self._owners.terms(owner, [document.excerpt for document, _ in shown]),
+            versions=tuple(sorted(by, key=lambda v: (v.model, v.model_version, v.model_hash, v.dictionary_hash))),
+            coordinated=any(told.coordinated for told in within),
+            settings=self._settings,
+        )
+
+    def _touch(self, name: str) -> Incident:
+        incident = self._watches.touch(name, Watch).open
+        assert incident is not None
+        return incident
+
+    def _set_aside(self, watch: Watch, at: int) -> None:
+        """Marks the days of a rare incident, of which only those still in quarantine can weigh less."""
+        incident = watch.open
+        if incident is None or incident.rung > _UNUSUAL:
+            return
+        today, opened = at // (DAY * HOUR), incident.opened_at // (DAY * HOUR)
+        first = max(incident.told.start // (DAY * HOUR), today - 2)
+        last = min(today, opened + self._settings.incident_days - 1)
+        if first > last:
+            return
+        if watch.unusual and watch.unusual[-1][1] >= first - 1:
+            watch.unusual[-1][1] = max(watch.unusual[-1][1], last)
+        else:
+            watch.unusual = [*watch.unusual[1 - _SPANS_KEPT :], [first, last]]
+
+
+def _rings(told: Assessment | None, kind: IncidentKind, level: float) -> bool:
+    chance = told.chance(kind) if told is not None else None
+    return chance is not None and chance <= level
+
+
+def _incident(series: str, kind: IncidentKind, told: Assessment, at: int, rung: float) -> Incident:
+    return Incident(incident_id(kind, series, at), kind, at, rung, told.by_count, told, at, told.end)

@@ -1,0 +1,354 @@
+"""What a partition remembers of its past: the week's shape, levels, pools and gaps; it says what is to be expected."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields, replace
+from itertools import pairwise
+from typing import Any, Final, Self
+
+import numpy as np
+
+from processors.baseline import Baseline, Day, Expectation, Member, Pool, Prior, expectation, pooled
+from processors.counts import SeriesCounts
+from processors.detection import DetectionSettings
+from processors.incidents import Watch
+from processors.seasons import DAY, FLAT, HOUR, WEEK, Profile, slot_of, utc_offset
+from processors.series import company_series_of
+from processors.state import Table
+
+FEED: Final = "feed:all"  # the partition's own activity, counted like a series: it tells outage from calm
+_ERA: Final = "era"
+_GAP_EXPECTED: Final = 12.0  # documents expected in a silence that counts as a gap: e⁻¹² for a Poisson feed
+_PROFILE_POOLS: Final = {"company": "companies", "company-topic": "companies"}
+
+
+@dataclass(slots=True)
+class Era:
+    """Where the partition stands: the next day to fold (None before the first tick), how many days with documents
+    were folded, the present model (None before the first) and its number, gaps of the feed as [start, end) hours, and the
+    last hour with documents that was looked at."""
+
+    day: int | None = None
+    live_days: int = 0
+    model: str | None = None
+    epoch: int = 0
+    gaps: list[list[int]] = field(default_factory=list)
+    heard: int | None = None
+
+    def copy(self) -> Self:
+        """A copy that shares nothing mutable."""
+        return replace(self, gaps=[gap[:] for gap in self.gaps])
+
+    def pack(self) -> Any:
+        """JSON-ready content."""
+        return [getattr(self, f.name) for f in fields(self)]
+
+    @classmethod
+    def unpack(cls, packed: Any) -> Self:
+        """The era whose `pack()` this is."""
+        return cls(*packed)
+
+
+@dataclass(slots=True)
+class Models:
+    """Documents of one day by the model and dictionary that labelled them."""
+
+    documents: Counter[str] = field(default_factory=Counter)
+
+    def copy(self) -> Self:
+        """A copy that shares nothing mutable."""
+        return type(self)(self.documents.copy())
+
+    def pack(self) -> Any:
+        """JSON-ready content."""
+        return self.documents
+
+    @classmethod
+    def unpack(cls, packed: Any) -> Self:
+        """The counts whose `pack()` this is."""
+        return cls(Counter(packed))
+
+
+@dataclass(slots=True)
+class Activity:
+    """Decayed novel stories by local hour of the week, as of `day`."""
+
+    day: int
+    counts: list[float] = field(default_factory=lambda: [0.0] * WEEK)
+
+    def copy(self) -> Self:
+        """A copy that shares nothing mutable."""
+        return type(self)(self.day, self.counts[:])
+
+    def pack(self) -> Any:
+        """JSON-ready content."""
+        return [self.day, self.counts]
+
+    @classmethod
+    def unpack(cls, packed: Any) -> Self:
+        """The activity whose `pack()` this is."""
+        return cls(*packed)
+
+
+class History:
+    """Baselines of all series of a partition, folded day by day (UTC) once a day has left the quarantine.
+
+    Everything here changes at the end of a day only (but for series seen for the first time), so what is expected
+    of a series is a pure function of the state all day long and is kept at hand.
+    """
+
+    def __init__(self, settings: DetectionSettings, counts: Table[SeriesCounts], watches: Table[Watch]) -> None:
+        """An empty history over the detector's own tables of counts and watches, which it reads and folds."""
+        self._settings = settings
+        self._counts = counts
+        self._watches = watches
+        self._decay = 0.5 ** (1 / settings.half_life_days)
+        self._profile_decay = 0.5 ** (1 / settings.profile_half_life_days)
+        self.baselines: Table[Baseline] = Table("baseline", Baseline)
+        self.activities: Table[Activity] = Table("profile", Activity)
+        self.pools: Table[Pool] = Table("pool", Pool)
+        self.eras: Table[Era] = Table("history", Era)
+        self.models: Table[Models] = Table("models", Models)
+        self._expectations: dict[str, Expectation] = {}
+        self._caught_up: dict[str, Baseline] = {}
+        self._profiles: dict[str, Profile] = {}
+
+    def tables(self) -> tuple[Table[Any], ...]:
+        """All of the history's state."""
+        return self.baselines, self.activities, self.pools, self.eras, self.models
+
+    @property
+    def era(self) -> Era:
+        """Where the partition stands; for reading."""
+        return self.eras.get(_ERA) or Era()
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether there is enough history for anything to ring."""
+        return self.era.live_days >= self._settings.warm_up_days
+
+    def forget_derived(self) -> None:
+        """Drops what is kept at hand: after a restore, and when what it derives from changed."""
+        self._expectations.clear()
+        self._caught_up.clear()
+        self._profiles.clear()
+
+    def begin(self, series: str, second: int) -> None:
+        """Starts the baseline of a series first seen at `second`. A company's topic has been watched as long as
+        the company, so it starts with the company's exposure and no stories."""
+        if self.baselines.get(series) is not None:
+            return
+        day = self.era.day
+        baseline = Baseline(second // (DAY * HOUR) if day is None else day, epoch=self.era.epoch)
+        company = company_series_of(series)
+        if company != series and self.baselines.get(company) is not None:
+            baseline.exposure = self._caught(company).exposure
+        self.baselines.touch(series, lambda: baseline)
+
+    def observe_model(self, day: int, model: str) -> None:
+        """Counts a document that `model` (with its dictionary) labelled."""
+        self.models.touch(str(day), Models).documents[model] += 1
+
+    def expect(self, series: str) -> Expectation:
+        """What is to be expected of a series that was begun."""
+        known = self._expectations.get(series)
+        if known is None:
+            known = self._expectations[series] = self._expect(series, self._caught(series))
+        return known
+
+    def known_stories(self, series: str) -> float:
+        """The decayed number of stories behind what is expected of a series."""
+        return self._caught(series).stories
+
+    def exposure(self, series: str) -> Callable[[int, int], float]:
+        """The integral of a series' profile between two seconds, in weighted hours."""
+        profile, time_zone = self._profile(series), self._counts[series].time_zone
+        return lambda start, end: profile.exposure(start, end, utc_offset(time_zone, end // HOUR))
+
+    def close_day(self, today: int) -> None:
+        """Folds every day that has left the quarantine when day `today` begins, and pools anew.
+
+        The first call sets where folding begins.
+        """
+        era = self.eras.touch(_ERA, Era)
+        if era.day is None:
+            era.day = min((self.baselines[name].day for name in self.baselines.names()), default=today)
+        last = today - 1 - math.ceil(self._settings.quarantine_hours / DAY)
+        if era.day > last:
+            return
+        while era.day <= last:
+            if not any(self._unfolded(last)):
+                self._skip(era, last)
+                break
+            self._fold(era, today)
+        self.forget_derived()
+        self._pool()
+
+    def forget(self, series: str) -> None:
+        """Drops a series."""
+        self.baselines.drop(series)
+        self.activities.drop(series)
+
+    def _unfolded(self, day: int) -> Iterator[str]:
+        end = (day + 1) * DAY
+        return (n for n in self._counts.names() if any(hour < end for hour in self._counts[n].buckets))
+
+    def _skip(self, era: Era, last: int) -> None:
+        """Passes days on which no series has anything: baselines catch up when they are next asked."""
+        assert era.day is not None
+        while era.day <= last:
+            self._note_gaps(era, era.day, (last + 1) * DAY)
+            era.day += 1
+
+    def _fold(self, era: Era, today: int) -> None:
+        day = era.day
+        assert day is not None
+        self._note_gaps(era, day, today * DAY)
+        models = self.models.get(str(day))
+        if models is not None:
+            model = max(sorted(models.documents), key=models.documents.__getitem__)
+            if model != era.model:
+                era.model, era.epoch = model, era.epoch + 1
+            self.models.drop(str(day))
+        feed = self._counts.get(FEED)
+        era.live_days += feed is not None and any(hour // DAY == day for hour in feed.buckets)
+        folded = list(self._unfolded(day))
+        expectations = {series: self.expect(series) for series in folded}
+        for series in folded:
+            self._fold_series(series, day, expectations[series], era.epoch)
+        era.day = day + 1
+        self.forget_derived()
+
+    def _fold_series(self, series: str, day: int, expected: Expectation, epoch: int) -> None:
+        baseline = self.baselines.touch(series, lambda: Baseline(day))
+        baseline.day = min(baseline.day, day)
+        self._catch_up(series, baseline, day)
+        counts = self._counts.edit(series)
+        stories = negatives = 0
+        activities = (
+            [self.activities.touch(series, lambda: Activity(day))] if company_series_of(series) == series else []
+        )
+        if activities and series != FEED:
+            activities.append(self.activities.touch(_profile_pool(series), lambda: Activity(day)))
+        for activity in activities:
+            self._age(activity, day)
+        for hour in sorted(hour for hour in counts.buckets if hour < (day + 1) * DAY):
+            bucket = counts.buckets.pop(hour)
+            stories += bucket.stories
+            negatives += bucket.negatives
+            slot = slot_of(hour * HOUR, utc_offset(counts.time_zone, hour))
+            for activity in activities:
+                activity.counts[slot] += bucket.stories
+        exposure = self._exposure_of_day(series, day)
+        baseline.fold(Day(exposure, negatives, stories, self._weight(series, day), epoch), expected, self._decay)
+
+    def _catch_up(self, series: str, baseline: Baseline, until: int) -> None:
+        """Folds the days before `until` on which nothing was counted."""
+        if baseline.day >= until:
+            return
+        expected, epoch = self._expect(series, baseline), self.era.epoch
+        while baseline.day < until:
+            day = baseline.day
+            exposure = self._exposure_of_day(series, day)
+            baseline.fold(Day(exposure, 0, 0, self._weight(series, day), epoch), expected, self._decay)
+
+    def _caught(self, series: str) -> Baseline:
+        """The baseline with all days folded, on which nothing was counted."""
+        baseline = self._caught_up.get(series)
+        if baseline is None:
+            baseline = self.baselines[series]
+            day = self.era.day
+            if day is not None and baseline.day < day:
+                baseline = baseline.copy()
+                self._catch_up(series, baseline, day)
+            self._caught_up[series] = baseline
+        return baseline
+
+    def _weight(self, series: str, day: int) -> float:
+        for name in {series, company_series_of(series)}:
+            watch = self._watches.get(name)
+            if watch is not None and watch.is_unusual(day):
+                return self._settings.incident_weight
+        return 1.0
+
+    def _exposure_of_day(self, series: str, day: int) -> float:
+        exposure = self.exposure(series)
+        start, end = day * DAY, (day + 1) * DAY
+        total = exposure(start * HOUR, end * HOUR)
+        for first, last in self.era.gaps:
+            if first < end and last > start:
+                total -= exposure(max(first, start) * HOUR, min(last, end) * HOUR)
+        return max(total, 0.0)
+
+    def _note_gaps(self, era: Era, day: int, now: int) -> None:
+        """Finds the hours of `day` that lie in a silence of the feed which chance does not explain."""
+        feed = self._counts.get(FEED)
+        if feed is None or era.heard is None:
+            era.heard = max((h for h in feed.buckets if h < (day + 1) * DAY), default=None) if feed else None
+            return
+        start, end = day * DAY, (day + 1) * DAY
+        heard = [era.heard, *sorted(h for h in feed.buckets if h > era.heard), now]
+        exposure, rate = self.exposure(FEED), self.expect(FEED).stories_rate
+        for before, after in pairwise(heard):
+            first, last = max(before + 1, start), min(after, end)
+            if first < last and rate * exposure((before + 1) * HOUR, after * HOUR) >= _GAP_EXPECTED:
+                era.gaps.append([first, last])
+        era.heard = max(hour for hour in heard if hour < end)
+        oldest = end - self._settings.forget_days * DAY
+        era.gaps = [gap for gap in era.gaps if gap[1] > oldest]
+
+    def _pool(self) -> None:
+        """Pools every kind; companies before their topics, which are measured in their company's rates."""
+        kinds: dict[str, list[str]] = {}
+        for series in self.baselines.names():
+            kinds.setdefault(series.partition(":")[0], []).append(series)
+        for kind in sorted(kinds):
+            pool = pooled((self._member(kind, series) for series in kinds[kind]), self.era.epoch, self._settings)
+            self.pools.replace(kind, pool)
+            for series in kinds[kind]:
+                self._expectations.pop(series, None)
+
+    def _member(self, kind: str, series: str) -> Member:
+        baseline = self._caught(series)
+        if kind == "company-topic":
+            company = self.expect(company_series_of(series))
+            return Member(series.partition("/")[2], baseline, company.rate, company.stories_rate)
+        return Member(self._counts[series].sector, baseline)
+
+    def _expect(self, series: str, baseline: Baseline) -> Expectation:
+        kind, _, name = series.partition(":")
+        pool = self.pools.get(kind) or Pool()
+        if kind != "company-topic":
+            return expectation(baseline, pool.prior(self._counts[series].sector), pool, self._settings)
+        prior, company = pool.prior(name.partition("/")[2]), self.expect(company_series_of(series))
+        odds = _odds(prior.share) * _odds(company.share) / _odds(pool.share)
+        prior = Prior(prior.rate * company.rate, prior.stories_rate * company.stories_rate, odds / (1 + odds))
+        return expectation(baseline, prior, pool, self._settings)
+
+    def _profile(self, series: str) -> Profile:
+        owner = company_series_of(series)
+        profile = self._profiles.get(owner)
+        if profile is None:
+            profile = FLAT if owner in (FEED, _profile_pool(owner)) else self._profile(_profile_pool(owner))
+            activity = self.activities.get(owner)
+            if activity is not None:
+                decay = self._profile_decay ** ((self.era.day or activity.day) - activity.day)
+                profile = profile.refined(np.array(activity.counts) * decay, self._settings.profile_prior)
+            self._profiles[owner] = profile
+        return profile
+
+    def _age(self, activity: Activity, day: int) -> None:
+        if day > activity.day:
+            decay = self._profile_decay ** (day - activity.day)
+            activity.counts = [count * decay for count in activity.counts]
+            activity.day = day
+
+
+def _profile_pool(series: str) -> str:
+    kind = series.partition(":")[0]
+    return _PROFILE_POOLS.get(kind, "wide")
+
+
+def _odds(share: float) -> float:
+    return share / (1 - share)

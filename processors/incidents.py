@@ -1,0 +1,280 @@
+"""Incidents: what a window's test says, how an incident lives, and the alert that tells an event of its life."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, Self
+
+from processors.baseline import Expectation
+from processors.counts import SeriesCounts
+from processors.detection import DetectionSettings
+from processors.evidence import reason_of
+from processors.identity import content_id
+from processors.messages import (
+    Alert,
+    EvidenceDocument,
+    IncidentEvent,
+    IncidentKind,
+    Measure,
+    Term,
+    Tier,
+    Versions,
+)
+from processors.seasons import HOUR
+from processors.series import kind_of_series
+from processors.surprise import (
+    count_chance,
+    count_interval,
+    count_tail,
+    share_chance,
+    share_interval,
+    share_tail,
+)
+
+
+class Assessment(NamedTuple):
+    """What a window says: `negatives` of `stories` novel stories in (start, end] (seconds) against a negative binomial
+    of `mean` and `shape` and a beta of the share; `by_count` and `by_share` are chances a year, None when not tested."""
+
+    hours: int
+    start: int
+    end: int
+    negatives: int
+    stories: int
+    mean: float
+    shape: float
+    alpha: float
+    beta: float
+    per_year: float
+    by_count: float
+    by_share: float | None
+
+    def chance(self, kind: IncidentKind) -> float | None:
+        """How often a year chance is this loud; None when the question was not asked."""
+        if kind != "sentiment":
+            return self.by_count
+        return None if self.by_share is None else max(self.by_count, self.by_share)
+
+
+def assess_window(
+    counts: SeriesCounts,
+    expected: Expectation,
+    exposure: Callable[[int, int], float],
+    hours: int,
+    start: int,
+    end: int,
+    settings: DetectionSettings,
+) -> Assessment:
+    """Asks both questions of one window; `exposure` integrates the series' profile between two seconds."""
+    window = counts.window(start, end)
+    mean = expected.rate * exposure(window.start, window.end)
+    alpha = expected.share * expected.concentration
+    beta = expected.concentration - alpha
+    windows = len(settings.windows_hours)
+    by_share = None
+    if expected.tested:
+        by_share = share_chance(window.negatives, window.stories, alpha, beta, expected.per_year, windows)
+    return Assessment(
+        hours,
+        window.start,
+        window.end,
+        window.negatives,
+        window.stories,
+        mean,
+        expected.shape,
+        alpha,
+        beta,
+        expected.per_year,
+        count_chance(window.negatives, mean, expected.shape, expected.per_year, windows),
+        by_share,
+    )
+
+
+def assess(
+    counts: SeriesCounts,
+    expected: Expectation,
+    exposure: Callable[[int, int], float],
+    end: int,
+    since: int,
+    settings: DetectionSettings,
+) -> list[Assessment]:
+    """The windows that end at `end` and hold enough evidence, more than expected; nothing at or before `since` counts."""
+    found = []
+    longest = counts.window(max(end - settings.windows_hours[-1] * HOUR, since), end)
+    if longest.negatives < settings.minimum_stories:
+        return []
+    for hours in settings.windows_hours:
+        start = max(end - hours * HOUR, since)
+        if counts.window(start, end).negatives < settings.minimum_stories:
+            continue
+        assessment = assess_window(counts, expected, exposure, hours, start, end, settings)
+        if assessment.negatives > assessment.mean:
+            found.append(assessment)
+    return found
+
+
+def loudest(assessments: list[Assessment], kind: IncidentKind) -> Assessment | None:
+    """The least likely window; the shortest of equals."""
+    asked = [(chance, a.hours, a) for a in assessments if (chance := a.chance(kind)) is not None]
+    return min(asked)[2] if asked else None
+
+
+def rung_of(chance: float, settings: DetectionSettings) -> float | None:
+    """The lowest rung that `chance` reaches; None above them all."""
+    return min((rung for rung in settings.rungs if chance <= rung), default=None)
+
+
+def tier_of(kind: IncidentKind, chance: float, told: Assessment, settings: DetectionSettings) -> Tier:
+    """How urgent: by chance, breadth (distinct authors) and pace (window). Volume never exceeds watch."""
+    if kind == "no-data":
+        return "urgent" if chance <= settings.urgent_chance else "watch"
+    if kind == "volume":
+        return "watch"
+    if (
+        chance <= settings.flash_chance
+        and told.negatives >= settings.flash_authors
+        and told.hours <= settings.flash_hours
+    ):
+        return "flash"
+    if chance <= settings.urgent_chance and told.negatives >= settings.urgent_authors:
+        return "urgent"
+    return "watch"
+
+
+@dataclass(slots=True)
+class Incident:
+    """An open incident: seconds since 1970; `told` is what its latest event said, `sequence` the next event's."""
+
+    id: str
+    kind: IncidentKind
+    opened_at: int
+    rung: float
+    chance: float
+    told: Assessment
+    told_at: int
+    loud_at: int
+    sequence: int = 0
+
+
+@dataclass(slots=True)
+class Watch:
+    """The incidents of a series: the open one, through which second evidence has been used up by closed ones, and
+    the days (first, last since 1970) that weigh less in baselines."""
+
+    open: Incident | None = None
+    used: int = -1
+    unusual: list[list[int]] = field(default_factory=list)
+
+    def copy(self) -> Self:
+        """A copy that shares nothing mutable."""
+        return type(self)(self.open and replace(self.open), self.used, [span[:] for span in self.unusual])
+
+    def pack(self) -> Any:
+        """JSON-ready content."""
+        incident = self.open and [getattr(self.open, f.name) for f in fields(self.open)]
+        return [incident, self.used, self.unusual]
+
+    @classmethod
+    def unpack(cls, packed: Any) -> Self:
+        """The watch whose `pack()` this is."""
+        incident, used, unusual = packed
+        if incident is not None:
+            identity, kind, opened_at, rung, chance, told, *rest = incident
+            incident = Incident(identity, kind, opened_at, rung, chance, Assessment(*told), *rest)
+        return cls(incident, used, unusual)
+
+    def is_unusual(self, day: int) -> bool:
+        """Whether `day` lies in an incident that weighs less."""
+        return any(first <= day <= last for first, last in self.unusual)
+
+
+def incident_id(kind: IncidentKind, series: str, opened_at: int) -> str:
+    """An incident's id: of its kind, its series and the second in which it opened."""
+    return content_id("incident", series, kind, opened_at)
+
+
+def alert_of(
+    series: str,
+    sector: str,
+    incident: Incident,
+    event: IncidentEvent,
+    at: int,
+    evidence: tuple[EvidenceDocument, ...],
+    terms: tuple[Term, ...],
+    versions: tuple[Versions, ...],
+    coordinated: bool,
+    settings: DetectionSettings,
+) -> Alert:
+    """The alert for `event`, as `incident` stands; takes the incident's next sequence number."""
+    kind, told = incident.kind, incident.told
+    series_kind = kind_of_series(series)
+    name = series.partition(":")[2]
+    company, _, topic = name.partition("/")
+    sequence = incident.sequence
+    incident.sequence += 1
+    alert = Alert(
+        id=content_id("alert", incident.id, sequence),
+        incident=incident.id,
+        sequence=sequence,
+        event=event,
+        kind=kind,
+        tier=tier_of(kind, incident.chance, told, settings),
+        series=series,
+        series_kind=series_kind,
+        company=company if series_kind in ("company", "company-topic") else None,
+        topic=(topic if series_kind == "company-topic" else name if series_kind == "topic" else None),  # type: ignore[arg-type]
+        sector=sector or (name if series_kind == "sector" else None),
+        source=name if series_kind == "source" else None,
+        polarity=settings.polarity,
+        at=datetime.fromtimestamp(at, UTC),
+        opened_at=datetime.fromtimestamp(incident.opened_at, UTC),
+        window_hours=(told.end - told.start) / HOUR if kind == "no-data" else told.hours,
+        count=_count_measure(told, kind),
+        share=_share_measure(told) if kind != "no-data" and told.by_share is not None else None,
+        chance_per_year=incident.chance,
+        rung=incident.rung,
+        silent_below=0 if kind == "no-data" else silent_below(told, kind, settings),
+        coordinated=coordinated,
+        reason="",
+        evidence=evidence,
+        terms=terms,
+        versions=versions,
+    )
+    return replace(alert, reason=reason_of(alert, name.replace("/", ", ")))
+
+
+def silent_below(told: Assessment, kind: IncidentKind, settings: DetectionSettings) -> int:
+    """The least number of novel negatives in this window that would have rung, all else in it unchanged."""
+    others = told.stories - told.negatives
+    windows = len(settings.windows_hours)
+
+    def rings(negatives: int) -> bool:
+        chance = count_chance(negatives, told.mean, told.shape, told.per_year, windows)
+        if kind == "sentiment":
+            share = share_chance(negatives, negatives + others, told.alpha, told.beta, told.per_year, windows)
+            chance = max(chance, share)
+        return chance <= settings.rungs[0]
+
+    silent, ringing = settings.minimum_stories - 1, max(told.negatives, settings.minimum_stories)
+    while not rings(ringing):  # after a revision the window may hold too few
+        silent, ringing = ringing, 2 * ringing
+    while ringing - silent > 1:
+        middle = (silent + ringing) // 2
+        silent, ringing = (silent, middle) if rings(middle) else (middle, ringing)
+    return ringing
+
+
+def _count_measure(told: Assessment, kind: IncidentKind) -> Measure:
+    low, high = count_interval(told.mean, told.shape)
+    if kind == "no-data":
+        chance = 1 - count_tail(1, told.mean, told.shape)
+    else:
+        chance = count_tail(told.negatives, told.mean, told.shape)
+    return Measure(told.negatives, told.stories, told.mean, low, high, chance)
+
+
+def _share_measure(told: Assessment) -> Measure:
+    low, high = share_interval(told.stories, told.alpha, told.beta)
+    mean = told.stories * told.alpha / (told.alpha + told.beta)
+    chance = share_tail(told.negatives, told.stories, told.alpha, told.beta)
+    return Measure(told.negatives, told.stories, mean, low, high, chance)

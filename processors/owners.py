@@ -1,0 +1,185 @@
+"""What is kept of texts, by owner (a company, or the wide series together): stories, evidence, usual terms."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Self
+
+from processors.detection import DetectorSettings
+from processors.evidence import TermBackground, leading_terms
+from processors.identity import format_instant
+from processors.messages import DocumentSummary, Sentiment, Term, Topic, Versions
+from processors.seasons import HOUR
+from processors.state import Table, exact_json, parsed
+from processors.stories import Sighting, Story, StoryMemory
+
+STORY: Final = "story"
+TERMS: Final = "terms"
+_KEPT_AN_HOUR: Final = 100  # evidence of one owner in one hour: more is never shown
+_LONGEST: Final = 2000  # characters of an address or an author's name that are kept
+
+
+@dataclass(slots=True)
+class Kept:
+    """A novel document of the polarity, kept whole for alarms to show."""
+
+    document: DocumentSummary
+
+    def copy(self) -> Self:
+        """Itself: it never changes."""
+        return self
+
+    def pack(self) -> Any:
+        """JSON-ready content."""
+        packed = {f.name: getattr(self.document, f.name) for f in fields(self.document)}
+        for name in ("sentiment", "topic", "versions"):
+            packed[name] = [getattr(packed[name], f.name) for f in fields(packed[name])]
+        packed["published_at"] = format_instant(self.document.published_at)
+        return packed
+
+    @classmethod
+    def unpack(cls, packed: Any) -> Self:
+        """The document whose `pack()` this is."""
+        packed = {**packed, "published_at": datetime.fromisoformat(packed["published_at"])}
+        for name, kind in (("sentiment", Sentiment), ("topic", Topic), ("versions", Versions)):
+            packed[name] = kind(*packed[name])
+        return cls(DocumentSummary(**packed))
+
+
+class Owners:
+    """Story memories, evidence and term backgrounds of all owners of a partition."""
+
+    def __init__(self, settings: DetectorSettings) -> None:
+        """No owners yet."""
+        self._settings = settings
+        self._lateness = timedelta(hours=settings.detection.lateness_hours)
+        self._memories: dict[str, StoryMemory] = {}
+        self._touched: set[str] = set()
+        self._backgrounds: dict[str, TermBackground] = {}
+        self._changed: set[str] = set()
+        self.kept: Table[Kept] = Table("evidence", Kept)
+        self._hours: dict[str, dict[int, list[str]]] = {}  # owner → hour → names of evidence
+
+    def add(self, owner: str, document: DocumentSummary) -> Sighting:
+        """Counts a document into its story. Raises PoisonError (``bad-signature``)."""
+        memory = self._memories.get(owner)
+        if memory is None:
+            memory = StoryMemory(self._settings.stories, self._settings.campaigns, self._lateness)
+            self._memories[owner] = memory
+        sighting = memory.add(document)
+        self._touched.add(owner)
+        return sighting
+
+    def keep(self, owner: str, key: str, second: int, document: DocumentSummary) -> None:
+        """Keeps a novel document of the polarity as evidence; of an overfull hour, what came first."""
+        names = self._hours.setdefault(owner, {}).setdefault(second // HOUR, [])
+        if len(names) >= _KEPT_AN_HOUR:
+            return
+        name = f"{owner}/{second // HOUR}/{key}"
+        url = document.url if document.url is None or len(document.url) <= _LONGEST else None
+        author = document.author and document.author[:_LONGEST]
+        kept = Kept(replace(document, url=url, author=author))
+        self.kept.touch(name, lambda: kept)
+        names.append(name)
+
+    def evidence(self, owner: str, found: Iterable[tuple[int, str]]) -> list[tuple[DocumentSummary, Story]]:
+        """The kept documents among `found` (second, key) that are still novel, with their stories."""
+        memory = self._memories[owner]
+        documents: list[tuple[DocumentSummary, Story]] = []
+        for second, key in found:
+            kept = self.kept.get(f"{owner}/{second // HOUR}/{key}")
+            if kept is None:
+                continue
+            story = memory.story_of(kept.document.identity)
+            if story is not None:
+                documents.append((kept.document, story))
+        return documents
+
+    def terms(self, owner: str, texts: Sequence[str]) -> tuple[Term, ...]:
+        """The terms that set `texts` apart from what the owner's texts usually say."""
+        return leading_terms(texts, self._backgrounds.get(owner) or TermBackground(), self._settings.evidence)
+
+    def learn(self, owner: str, document: DocumentSummary) -> None:
+        """Counts a novel text's terms. The one change that cannot be taken back: so it comes last."""
+        background = self._backgrounds.get(owner)
+        if background is None:
+            background = self._backgrounds[owner] = TermBackground()
+        background.add(document.excerpt, document.published_at)
+        self._changed.add(f"{TERMS}/{owner}")
+
+    def expire(self, now: int, horizon: int) -> None:
+        """Forgets stories that nothing published after `now` − lateness can touch, and evidence before `horizon`."""
+        for owner in sorted(self._hours):
+            hours = self._hours[owner]
+            for hour in [h for h in hours if (h + 1) * HOUR <= horizon]:
+                for name in hours.pop(hour):
+                    self.kept.drop(name)
+            if not hours:
+                del self._hours[owner]
+        moment = datetime.fromtimestamp(now, UTC)
+        for owner in sorted(self._memories):
+            self._memories[owner].expire(moment)
+            self._touched.add(owner)
+
+    def forget_all_but(self, owners: AbstractSet[str]) -> None:
+        """Drops what owners that have not been heard of for long usually say; their stories expire by themselves."""
+        for owner in self._backgrounds.keys() - owners:
+            del self._backgrounds[owner]
+            self._changed.add(f"{TERMS}/{owner}")
+
+    def commit(self) -> Iterator[str]:
+        """Makes changes final and gives their keys."""
+        yield from self.kept.commit()
+        for owner in self._touched:
+            for key in self._memories[owner].changed():
+                yield f"{STORY}/{owner}/{key}"
+        yield from self._changed
+        self._touched, self._changed = set(), set()
+
+    def rollback(self) -> bool:
+        """Takes the event's changes back; whether there were any."""
+        for owner in self._touched:
+            self._memories[owner].undo()
+            self._memories[owner].changed()
+        self._touched, self._changed = set(), set()
+        return self.kept.rollback()
+
+    def rebuild(self) -> None:
+        """Derives the index of the evidence: after a restore, and after changes were taken back."""
+        self._hours = {}
+        for name in self.kept.names():
+            owner, hour, _ = name.rsplit("/", 2)
+            self._hours.setdefault(owner, {}).setdefault(int(hour), []).append(name)
+
+    def keys(self) -> Iterator[str]:
+        """The keys of all pieces of stories and terms (the evidence is a table of its own)."""
+        for owner in sorted(self._memories):
+            yield from (f"{STORY}/{owner}/{key}" for key in self._memories[owner].pieces())
+        yield from (f"{TERMS}/{owner}" for owner in sorted(self._backgrounds))
+
+    def read(self, key: str) -> bytes | None:
+        """One piece of stories or terms; None when there is none."""
+        prefix, _, name = key.partition("/")
+        if prefix == TERMS:
+            background = self._backgrounds.get(name)
+            return None if background is None else exact_json(background.piece())
+        owner, _, story = name.rpartition("/")
+        memory = self._memories.get(owner)
+        piece = None if memory is None else memory.pieces([story])[story]
+        return None if piece is None else exact_json(piece)
+
+    def write(self, pieces: Mapping[str, bytes]) -> None:
+        """Puts restored pieces of stories and terms. Raises InvariantError naming one that does not fit."""
+        stories: dict[str, dict[str, Any]] = {}
+        for key in sorted(pieces):
+            prefix, _, name = key.partition("/")
+            if prefix == TERMS:
+                self._backgrounds[name] = TermBackground.restore(parsed(key, pieces[key]))
+            else:
+                owner, _, story = name.rpartition("/")
+                stories.setdefault(owner, {})[story] = parsed(key, pieces[key])
+        for owner, packed in stories.items():
+            self._memories[owner] = StoryMemory.restore(
+                self._settings.stories, self._settings.campaigns, self._lateness, packed
+            )

@@ -1,0 +1,130 @@
+"""How surprising a count and a share are, and how often chance alone would bring them about.
+
+**Fixed windows.** Novel negative stories of a series in a window of exposure E (hours weighted by the series'
+profile) are negative binomial: a Poisson count whose rate is a gamma variable, for what is not known of the level
+and for what makes one day livelier than another. Mean m = rate·E, shape r, variance m + m²/r. Given n novel
+stories in the window, x of them negative is beta-binomial: Beta(α, β) is the share.
+
+**Looking often.** Every novel negative story looks back over every window, so probabilities of fixed windows do not
+tell how often something rings. Let N be the process of novel negatives with intensity Λ a year. A story at t *tops*
+a window when at least n stories, itself included, lie in (t − w, t]. By the Mecke formula (Mecke 1967; the Palm
+theory of point processes) the expected number of such stories a year is
+
+    ∫ λ(t) P(N(t − w, t) ≥ n − 1 | a story at t) dt.
+
+For a Poisson process the condition changes nothing: Λ·P(N_w ≥ n − 1). For a gamma-mixed process a story at t makes
+large rates likelier: the gamma is biased by size, shape r becomes r + 1 at the same scale, and the expected number
+is Λ·P(N* ≥ n − 1), N* negative binomial of shape r + 1 and mean m(r + 1)/r. The mixture over the uncertain level is
+of the same kind, so the allowance for estimation is exact for levels drawn from the prior. Where the rate varies
+with the hour, ring when Λ·P(N* ≥ n − 1) ≤ c with the exposure of that very window: since the tail probability is
+super-uniform under the Palm law whatever t, the integral stays ≤ c. An *episode* of ringing holds at least one
+such story, so this bounds the rate of episodes from above: it is the first-moment (Markov) bound on the scan
+statistic (Naus 1982; Glaz, Naus and Wallenstein 2001), conservative where one surge makes many stories ring.
+With |W| windows each is charged a share 1/|W| of the level: chance per year = |W|·Λ·P(N* ≥ n − 1), least over W.
+
+The share is judged at the same looks. Given the n stories of the window and that the one at t is negative, the
+share is Beta(α + 1, β) and chance per year = |W|·Λ·P(BB(n − 1, α + 1, β) ≥ x − 1).
+
+An alarm that needs both, in one window, rings no more often than either: its chance is the larger. These are
+statements about expectations, so they hold under any dependence between windows, series and questions.
+"""
+
+import math
+
+from scipy.special import betainc
+
+HOURS_PER_YEAR = 8766.0
+
+
+def count_tail(least: int, mean: float, shape: float) -> float:
+    """P(N ≥ least) for N negative binomial with `mean` ≥ 0 and `shape` > 0."""
+    if least <= 0:
+        return 1.0
+    return float(betainc(least, shape, mean / (mean + shape)))
+
+
+def surprise(observed: int, mean: float, shape: float) -> float:
+    """−log10 P(N ≥ observed), at most 300."""
+    return 0.0 - math.log10(max(count_tail(observed, mean, shape), 1e-300))
+
+
+def count_interval(mean: float, shape: float, coverage: float = 0.95) -> tuple[int, int]:
+    """The central interval of a negative binomial: least numbers whose lower tails reach (1 ∓ coverage) / 2."""
+    return (
+        _count_quantile((1 - coverage) / 2, mean, shape),
+        _count_quantile((1 + coverage) / 2, mean, shape),
+    )
+
+
+def _count_quantile(probability: float, mean: float, shape: float) -> int:
+    """The least k with P(N ≤ k) ≥ `probability`."""
+    if (1 + mean / shape) ** -shape >= probability:
+        return 0
+    low, high = 0, 2 * math.ceil(mean) + 4  # P(N ≤ low) < probability ≤ P(N ≤ high)
+    while count_tail(high + 1, mean, shape) > 1 - probability:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        if count_tail(middle + 1, mean, shape) > 1 - probability:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def share_tail(least: int, total: int, alpha: float, beta: float) -> float:
+    """P(X ≥ least) for X beta-binomial among `total` with a share ~ Beta(alpha, beta)."""
+    if least <= 0:
+        return 1.0
+    if least > total:
+        return 0.0
+    term = _share_mass(least, total, alpha, beta)
+    tail = term
+    for k in range(least, total):
+        term *= (total - k) * (k + alpha) / ((k + 1) * (total - k - 1 + beta))
+        tail += term
+        if term < tail * 1e-17:
+            break
+    return min(tail, 1.0)
+
+
+def share_interval(total: int, alpha: float, beta: float, coverage: float = 0.95) -> tuple[int, int]:
+    """The central interval of a beta-binomial among `total`."""
+    low, k, lower = -1, 0, _share_mass(0, total, alpha, beta)
+    term = lower
+    while True:
+        if low < 0 and lower >= (1 - coverage) / 2:
+            low = k
+        if lower >= (1 + coverage) / 2 or k == total:
+            return max(low, 0), k
+        term *= (total - k) * (k + alpha) / ((k + 1) * (total - k - 1 + beta))
+        k += 1
+        lower += term
+
+
+def _share_mass(k: int, total: int, alpha: float, beta: float) -> float:
+    gamma = math.lgamma
+    return math.exp(
+        gamma(total + 1)
+        - gamma(k + 1)
+        - gamma(total - k + 1)
+        + gamma(k + alpha)
+        + gamma(total - k + beta)
+        - gamma(total + alpha + beta)
+        + gamma(alpha + beta)
+        - gamma(alpha)
+        - gamma(beta)
+    )
+
+
+def count_chance(observed: int, mean: float, shape: float, per_year: float, windows: int) -> float:
+    """How often a year chance brings a story that tops a window with `observed` novel negatives or more.
+
+    `mean` and `shape` are the window's, `per_year` is Λ, `windows` is |W| (see above).
+    """
+    return windows * per_year * count_tail(observed - 1, mean * (shape + 1) / shape, shape + 1)
+
+
+def share_chance(observed: int, total: int, alpha: float, beta: float, per_year: float, windows: int) -> float:
+    """How often a year chance brings a novel negative that finds `observed` or more among `total` in its window."""
+    return windows * per_year * share_tail(observed - 1, total - 1, alpha + 1, beta)
