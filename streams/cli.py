@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated, Final, TextIO
 
 import typer
 
@@ -33,6 +33,9 @@ models_app = typer.Typer(help="Train and measure classifiers (needs the extra `t
 app.add_typer(alerts_app, name="alerts")
 app.add_typer(models_app, name="models")
 
+DEMO_FOLDER: Final = Path("out/demo")
+TRAINING_CONFIG: Final = Path(__file__).resolve().parent.parent / "models" / "default.toml"
+
 SettingsFile = Annotated[
     Path | None,
     typer.Option("--settings", envvar="TOCSIN_SETTINGS", help="TOML file; `tocsin settings --toml` prints one."),
@@ -41,6 +44,8 @@ Assignments = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="SECTION.FIELD=VALUE", help="Override one setting; may be given more than once."),
 ]
+
+Place = Annotated[Path, typer.Option("--in", help="Folder of a run, its alerts.jsonl or its store.")]
 
 
 def main() -> None:
@@ -151,6 +156,60 @@ def replay(
         f"{counts['documents']:,} documents, {counts['duplicates']:,} duplicates, {counts['refused']:,} refused; "
         f"{sum(counts['incidents'].values()):,} incidents: everything is in {out}"
     )
+
+
+@app.command()
+def demo(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Your own input documents; an invented scenario if absent.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for everything that comes of it.")] = DEMO_FOLDER,
+    once: Annotated[bool, typer.Option("--once", help="Plain lines instead of the live view.")] = False,
+    settings_file: SettingsFile = None,
+    assignments: Assignments = None,
+) -> None:
+    """Watch the whole of Tocsin at work: labels, trends, incidents that open and close."""
+    from streams.demo.run import run_demo
+
+    run_demo(files=files or (), out=out, settings=_settings(settings_file, assignments), once=once)
+
+
+@alerts_app.command("list")
+def list_alerts(place: Place = DEMO_FOLDER) -> None:
+    """Print the alarms of a run, one line each."""
+    from rich.console import Console
+
+    from streams import alert_view
+
+    alert_view.list_alerts(place, Console())
+
+
+@alerts_app.command("show")
+def show_alert(
+    id: Annotated[str, typer.Argument(help="Id of the alarm, or how it begins.")],
+    place: Place = DEMO_FOLDER,
+) -> None:
+    """Print one alarm with all its evidence."""
+    from rich.console import Console
+
+    from streams import alert_view
+
+    alert_view.show_alert(place, id, Console())
+
+
+@models_app.command("train")
+def train_model(
+    data: Annotated[Path, typer.Option(help="Folder of the files that the configuration names.")],
+    out: Annotated[Path, typer.Option(help="Folder for checkpoints, weights and the packaged model.")],
+    config: Annotated[Path, typer.Option(help="Training configuration (TOML).")] = TRAINING_CONFIG,
+) -> None:
+    """Train a classifier and package it; a run that was killed goes on where it was."""
+    try:
+        from models.config import load_config
+        from models.train import train
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(f"training needs {error.name}: pip install 'tocsin[train]'") from None
+    typer.echo(json.dumps(train(load_config(config), data, out), indent=2))
 
 
 def _settings(settings_file: Path | None, assignments: list[str] | None) -> "Settings":

@@ -201,7 +201,7 @@ def test_deep_nesting_is_refused_at_once() -> None:
     for raw in (nested(100_000), b"[" * MAX_RECORD_BYTES, b'{"":' * (MAX_RECORD_BYTES // 4)):
         with pytest.raises(PoisonError):
             decode_document(raw)
-    assert time.perf_counter() - started < 1.0
+    assert time.perf_counter() - started < 2.0
 
 
 def test_the_depth_that_is_allowed_does_not_depend_on_who_calls() -> None:
