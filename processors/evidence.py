@@ -1,58 +1,317 @@
-"""What an alarm shows: its leading documents, its leading terms, and its reason in a sentence."""
+"""What an alarm shows: its leading documents, its leading terms, and its reason in plain English."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, Self
 
-from processors.messages import Alert, DocumentSummary, EvidenceDocument, SentimentLabel, Term
+import numpy as np
+
+from processors.clock import EPOCH
+from processors.errors import InvariantError
+from processors.labels import SentimentLabel
+from processors.messages import Alert, DocumentSummary, EvidenceDocument, Term
 from processors.parameters import parameter
+from processors.signatures import packed, similarities
 from processors.stories import Story
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceSettings:
-    """How much evidence an alarm carries."""
+    """How much evidence an alarm carries, and how its documents are chosen."""
 
     documents: int = parameter(5, "most documents shown with an alarm")
     terms: int = parameter(8, "most leading terms shown with an alarm")
+    unknown_reach: int = parameter(100, "reach that a social document counts with where none is given")
+    news_reach: int = parameter(10_000, "reach that a news document counts with where none is given")
+    recency_half_life_hours: float = parameter(
+        24.0, "a document this much older than the newest counts half as much", unit="h"
+    )
+
+
+# -- documents
 
 
 def leading_documents(
     candidates: Iterable[tuple[DocumentSummary, Story]], polarity: SentimentLabel, settings: EvidenceSettings
 ) -> tuple[EvidenceDocument, ...]:
-    """The best candidates, one a story, best first; the order of `candidates` does not matter."""
-    raise NotImplementedError
+    """The best of `candidates` (documents and the stories that they are the first of), at most one a story, best first.
+
+    A document's worth is its probability of `polarity`, times its reach on a logarithmic scale, halved with age,
+    less what resembles a better one (maximal marginal relevance; Carbonell and Goldstein 1998). Coordinated
+    stories, and further documents of one author, come last. The order of `candidates` does not matter.
+    """
+    rest = sorted(
+        {story.id: (document, story) for document, story in sorted(candidates, key=_by_time)[::-1]}.values(),
+        key=_by_time,
+    )
+    if not rest:
+        return ()
+    newest = rest[-1][0].published_at
+    worth = np.array([_worth(document, newest, polarity, settings) for document, _ in rest])
+    signatures = np.array([packed(document.signature) for document, _ in rest])
+    novelty = np.ones(len(rest))
+    behind = np.array([story.coordinated for _, story in rest])
+    chosen: list[int] = []
+    while len(chosen) < min(settings.documents, len(rest)):
+        # Rounded, so that machines that differ in the last bit of a logarithm choose alike; ties go to the earlier.
+        values = np.round(worth * novelty, 9) - 1e6 * behind
+        values[chosen] = -np.inf
+        best = int(np.argmax(values))
+        chosen.append(best)
+        novelty = np.minimum(novelty, 1 - similarities(signatures[best], signatures))
+        author = (rest[best][0].source, rest[best][0].author)
+        behind = behind | np.array([author[1] is not None and (d.source, d.author) == author for d, _ in rest])
+    return tuple(_shown(*rest[place]) for place in chosen)
+
+
+def _by_time(candidate: tuple[DocumentSummary, Story]) -> tuple[datetime, str]:
+    return candidate[0].published_at, candidate[0].identity
+
+
+def _worth(document: DocumentSummary, newest: datetime, polarity: SentimentLabel, settings: EvidenceSettings) -> float:
+    reach = document.reach
+    if reach is None:
+        reach = settings.news_reach if document.kind == "news" else settings.unknown_reach
+    age = (newest - document.published_at).total_seconds() / 3600
+    decay: float = 0.5 ** (age / settings.recency_half_life_hours)
+    return _probability(document, polarity) * math.log10(10 + reach) * decay
+
+
+def _probability(document: DocumentSummary, polarity: SentimentLabel) -> float:
+    return float(getattr(document.sentiment, polarity))
+
+
+def _shown(document: DocumentSummary, story: Story) -> EvidenceDocument:
+    return EvidenceDocument(
+        identity=document.identity,
+        published_at=document.published_at,
+        source=document.source,
+        author=document.author,
+        reach=document.reach,
+        url=document.url,
+        excerpt=document.excerpt,
+        p_negative=document.sentiment.negative,
+        topic=document.topic.label,
+        story=story.id,
+        signature=document.signature,
+        spread=story.spread,
+        authors=story.authors,
+        coordinated=story.coordinated,
+    )
+
+
+# -- terms
+
+_MOST_TERMS: Final = 400
+_LONGEST_TERM: Final = 40  # bytes of UTF-8
+_ONE: Final = 1000  # a text's weight; whole numbers, so that state reads back exactly
+_WEEKLY_DECAY: Final = 841  # of 1000: a half-life of 28 days
+_FORGOTTEN_WEEKS: Final = 100  # after which nothing is left of the largest count
+_SPACING_HOURS: Final = 4
+_PRIOR_WEIGHT: Final = 100.0
+
+_WORD: Final = re.compile(r"(?:https?:|www\.)\S*+|[@$]\w++|[^\W\d_][\w'’]*+")
+_IDEOGRAPHS: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2,}+")
+_STOP_WORDS: Final = frozenset(
+    "about after all also an and any are as at be because been before being but by can could did do does for from get "
+    "had has have he her here his how if in into is it its it's just me more most my new no not now of off on one or "
+    "our out over said says she so some than that the their them then there these they this to up us via was we were "
+    "what when where which who why will with would you your rt mt amp http https de la el en le les der die das und".split()
+)
+
+
+def terms_of(text: str) -> set[str]:
+    """The terms of `text`: its words in lower case, without addresses, handles, cashtags, numbers and words that say little;
+    pairs of neighbouring characters where words are not set apart."""
+    found: set[str] = set()
+    for match in _WORD.findall(text.lower()):
+        if match[0] in "@$" or match.startswith(("http", "www.")):
+            continue
+        ideographs = _IDEOGRAPHS.findall(match)
+        if ideographs:
+            found.update(run[at : at + 2] for run in ideographs for at in range(len(run) - 1))
+            continue
+        word = match.replace("’", "'").removesuffix("'s").strip("'")
+        if len(word) > 1 and word not in _STOP_WORDS and len(word.encode()) <= _LONGEST_TERM:
+            found.add(word)
+    return found
 
 
 class TermBackground:
-    """How often an owner's texts usually use each term: bounded, decayed counts."""
+    """In how many of an owner's texts each term usually stands: the commonest 400, halved in 28 days.
+
+    Of texts less than four hours apart only the first is learnt: six a day are enough to know what is usual, and
+    the state need not be written for every document.
+    """
+
+    __slots__ = ("_counts", "_latest")
 
     def __init__(self) -> None:
-        raise NotImplementedError
+        """A background that knows nothing yet."""
+        self._counts: dict[str, int] = {}
+        self._latest: int | None = None  # in hours since 1970
 
-    def add(self, text: str, at: datetime) -> None:
-        """Counts the terms of one novel text published `at`."""
-        raise NotImplementedError
+    def add(self, text: str, at: datetime) -> bool:
+        """Learns the terms of one novel text published `at`; whether it did."""
+        hour = int((at - EPOCH).total_seconds()) // 3600
+        if self._latest is not None and hour < self._latest + _SPACING_HOURS:
+            return False
+        if self._latest is not None:
+            for _ in range(min(hour // 168 - self._latest // 168, _FORGOTTEN_WEEKS)):
+                self._counts = {t: left for t, count in self._counts.items() if (left := count * _WEEKLY_DECAY // 1000)}
+        self._latest = hour
+        for term in terms_of(text):
+            self._counts[term] = self._counts.get(term, 0) + _ONE
+        if len(self._counts) > _MOST_TERMS:
+            commonest = sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))
+            self._counts = dict(commonest[: _MOST_TERMS * 3 // 4])
+        return True
+
+    def count(self, term: str) -> float:
+        """The decayed number of texts with `term`."""
+        return self._counts.get(term, 0) / _ONE
+
+    @property
+    def total(self) -> float:
+        """The sum of all counts."""
+        return sum(self._counts.values()) / _ONE
 
     def piece(self) -> Any:
-        """The whole state as one JSON-ready value ≤ 64 KiB in canonical JSON."""
-        raise NotImplementedError
+        """The whole state as one JSON-ready value, ≤ 24 KiB; numbers are integers."""
+        return {"counts": dict(sorted(self._counts.items())), "latest": self._latest}
 
     @classmethod
-    def restore(cls, piece: Any) -> "TermBackground":
-        """The background whose `piece()` this is."""
-        raise NotImplementedError
+    def restore(cls, piece: Any) -> Self:
+        """The background whose `piece()` this is. Raises InvariantError for anything else."""
+        background = cls()
+        try:
+            background._counts = {str(term): int(count) for term, count in piece["counts"].items()}
+            background._latest = None if piece["latest"] is None else int(piece["latest"])
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise InvariantError(
+                f"the piece of a term background does not fit: {error!r}; rebuild from the log"
+            ) from error
+        return background
 
 
-def leading_terms(
-    texts: Sequence[str], background: Mapping[str, float], settings: EvidenceSettings
-) -> tuple[Term, ...]:
-    """The terms that set `texts` (excerpts of the window's novel documents) apart from `background`, strongest first."""
-    raise NotImplementedError
+def leading_terms(texts: Sequence[str], background: TermBackground, settings: EvidenceSettings) -> tuple[Term, ...]:
+    """The terms that set `texts` (excerpts of the window's novel documents) apart from `background`, strongest first.
+
+    Log-odds ratio with an informative Dirichlet prior, in standard deviations (Monroe, Colaresi and Quinn 2008,
+    Fightin' Words, eq. 16–22), the prior being the background's own frequencies. A text counts a term once;
+    a term of a single text leads only where there is but one text.
+    """
+    counts = Counter(term for text in texts for term in terms_of(text))
+    total, usual = counts.total(), background.total
+    vocabulary = usual + len(counts)
+    least = min(2, len(texts))
+    terms = []
+    for term, count in counts.items():
+        if count < least:
+            continue
+        before = background.count(term)
+        prior = _PRIOR_WEIGHT * (before + 1) / vocabulary
+        here, there = count + prior, before + prior
+        odds = math.log(here / (total + _PRIOR_WEIGHT - here)) - math.log(there / (usual + _PRIOR_WEIGHT - there))
+        score = odds / math.sqrt(1 / here + 1 / there)
+        if score > 0:
+            terms.append(Term(term, count, round(score, 6)))
+    return tuple(sorted(terms, key=lambda term: (-term.score, -term.count, term.term))[: settings.terms])
+
+
+# -- reason
+
+_EVENTS: Final = {
+    "open": "",
+    "escalate": "louder now: ",
+    "update": "still rising: ",
+    "revise": "revised, as documents came late or proved to be one story: ",
+    "close": "over; at its height ",
+}
 
 
 def reason_of(alert: Alert, name: str) -> str:
-    """The alarm's reason as one or two plain English sentences: a pure function of the alert's numbers, fields
-    `id` and `reason` apart. `name` is what people call the series (a company's name, a topic, a source)."""
-    raise NotImplementedError
+    """The alarm's reason in plain English, one line: a pure function of the alert's numbers (not of `id` and `reason`).
+
+    `name` is what people call the series: a company's name, a topic, a source.
+    """
+    if alert.kind == "no-data":
+        return f"{name}: {_silence(alert)}"
+    parts = [_EVENTS[alert.event] + "; ".join(_findings(alert)), f"by chance {_how_often(alert.chance_per_year)}"]
+    if alert.terms:
+        parts.append("leading words: " + ", ".join(term.term for term in alert.terms))
+    if alert.coordinated:
+        parts.append("part of it is one text pushed by many accounts, which did not count")
+    if alert.silent_below and alert.event != "close":
+        parts.append(f"with fewer than {alert.silent_below} it would have kept silent")
+    first, *others = parts
+    return f"{name}: {'. '.join([first, *(other[0].upper() + other[1:] for other in others)])}."
+
+
+def _findings(alert: Alert) -> list[str]:
+    found = []
+    if alert.count is not None:
+        stories = "story" if alert.count.observed == 1 else "stories"
+        found.append(
+            f"{alert.count.observed} new {alert.polarity} {stories} in {_hours(alert.window_hours)} "
+            f"where {_number(alert.count.expected)} {_are(alert.count.expected)} usual "
+            f"(95 % interval {_number(alert.count.expected_low)}–{_number(alert.count.expected_high)})"
+        )
+    if alert.kind == "volume":
+        found.append(
+            f"the share of {alert.polarity} stories is not unusual" if alert.share else "shares were not tested"
+        )
+    elif alert.share is not None and alert.share.total:
+        found.append(
+            f"{_percent(alert.share.observed, alert.share.total)} of {alert.share.total} stories "
+            f"are {alert.polarity}, usually {_percent(alert.share.expected, alert.share.total)}"
+        )
+    return found
+
+
+def _silence(alert: Alert) -> str:
+    hours = _hours(alert.window_hours)
+    if alert.event == "close":
+        return f"heard again after {hours} without a document."
+    due = "" if alert.count is None else f"; by its usual rate {_number(alert.count.expected)} stories were due"
+    return f"nothing for {hours}{due}. By chance {_how_often(alert.chance_per_year)}."
+
+
+def _how_often(per_year: float) -> str:
+    """``about 4 times a year``, ``about once in 40 years``: two significant digits."""
+    if per_year >= 1.5:
+        return f"about {_rounded(per_year)} times a year"
+    if per_year > 0.75:
+        return "about once a year"
+    if per_year <= 1e-6:
+        return "less than once in a million years"
+    years = 1 / per_year
+    return f"about once in {_rounded(years) if years >= 2 else f'{years:.1f}'} years"
+
+
+def _rounded(number: float) -> str:
+    return f"{round(number, 1 - math.floor(math.log10(number))):,.0f}"
+
+
+def _number(number: float) -> str:
+    if number >= 10 or number == int(number):
+        return f"{number:,.0f}"
+    return f"{number:.1f}" if number >= 0.05 else "fewer than 0.1"
+
+
+def _are(number: float) -> str:
+    return "is" if _number(number) == "1" else "are"
+
+
+def _percent(part: float, whole: float) -> str:
+    return f"{100 * part / whole:.0f} %"
+
+
+def _hours(hours: float) -> str:
+    if hours >= 48 and hours % 24 == 0:
+        return f"{hours / 24:.0f} days"
+    return "1 hour" if hours == 1 else f"{round(hours, 1):g} hours"
