@@ -23,7 +23,7 @@ START: Final = datetime(2025, 9, 8, tzinfo=UTC)
 
 DAYS: Final = HISTORY_DAYS + 5
 LATENESS: Final = timedelta(hours=24)
-NOTICE: Final = "An invented scenario: no event in it ever happened, and the companies named did none of it."
+NOTICE: Final = "An invented scenario: none of it ever happened."
 
 
 @dataclass(frozen=True, slots=True)

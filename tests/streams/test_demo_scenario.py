@@ -138,7 +138,7 @@ def test_the_crisis_is_many_different_negative_texts_and_the_campaign_is_one(
             texts[scenario.truth.scene[identity]].append(f"{document.title} {document.text}")
     assert len(set(texts["crisis"])) > 250
     assert len(texts["campaign"]) > 100
-    claim = "pages of failed booster data, insiders confirm"
+    claim = "pages of failed booster data leak"
     assert all(claim in text for text in texts["campaign"])
 
 
