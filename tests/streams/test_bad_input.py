@@ -16,9 +16,14 @@ from message_strategies import JSON_VALUES, documents
 
 from processors.errors import PoisonError
 from processors.messages import DeadLetter, Document
-from streams.codec import MAX_RECORD_BYTES, decode_document, encode
+from streams.codec import MAX_RECORD_BYTES, decode, decode_document, encode
 from streams.deadletters import KEPT_BYTES
 from streams.files import ordered
+from streams.outputs import DEAD_LETTERS
+from streams.pipeline import ModelLabeller
+from streams.replay import replay_documents
+from streams.settings import Settings
+from streams.testkit import WordClassifier
 
 NOW = datetime(2024, 5, 6, 12, tzinfo=UTC)
 GOOD: dict[str, Any] = {
@@ -221,6 +226,20 @@ def test_a_line_of_many_megabytes_is_refused_whole_with_its_length_and_hash(tmp_
     assert bad.reason == "too-large"
     assert (bad.length, bad.sha256) == (len(long), hashlib.sha256(long).hexdigest())
     assert base64.b64decode(bad.original) == long[:KEPT_BYTES]
+
+
+def test_in_a_replay_all_of_it_together_costs_only_itself(tmp_path: Path) -> None:
+    path = tmp_path / "feed.jsonl"
+    with path.open("wb") as file:
+        for number, (raw, _) in enumerate(BAD_INPUT.values()):
+            file.write(raw + b"\n" + record(id=f"good-{number:03}", language="en") + b"\n")
+        file.write(record(id="another language", text="ბანკმა მოგება გამოაცხადა") + b"\n")
+    labeller = ModelLabeller(WordClassifier())
+    summary = replay_documents([path], tmp_path / "out", Settings(), labeller, now=NOW)
+    assert summary.documents_read == len(BAD_INPUT) + 1
+    assert summary.status == {"labelled": len(BAD_INPUT), "unlabelled": 1}
+    letters = [decode(DeadLetter, line) for line in (tmp_path / "out" / DEAD_LETTERS).read_bytes().splitlines()]
+    assert [letter.reason for letter in letters] == [reason for _, reason in BAD_INPUT.values()]
 
 
 def is_document_or_refused(raw: bytes) -> bool:
