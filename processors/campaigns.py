@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from math import log
 from typing import Final
 
+from processors.errors import ConfigurationError
 from processors.parameters import parameter
 
 REACH_CLASSES: Final = 16
@@ -42,8 +43,14 @@ class CampaignSettings:
         8, "accounts alike, or of unknown reach, are a campaign's from this many in one hour"
     )
     copied_share: float = parameter(0.8, "where reach is unknown: share of documents that copy without being reposts")
-    least_voices: int = parameter(5, "a story put into its own words by this many ordinary accounts is real")
-    voices_share: float = parameter(0.1, "and by at least this share of its documents")
+    least_voices: int = parameter(5, "a story that this many ordinary accounts put into their own words is real")
+    voices_share: float = parameter(0.05, "if they wrote at least this share of its documents")
+    many_voices: int = parameter(50, "or if they are this many, however often it is repeated")
+
+    def __post_init__(self) -> None:
+        for name in ("usual_small", "usual_alike", "chance"):
+            if not 0 < (value := getattr(self, name)) < 1:
+                raise ConfigurationError(f"campaigns.{name} is {value}: it has to lie between 0 and 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +77,21 @@ def is_coordinated(story: StoryStatistics, settings: CampaignSettings) -> bool:
     """Whether a story is pushed rather than spreading.
 
     Never, when few accounts are in it, when a news outlet or three sources carry it, or when enough
-    ordinary accounts put it into words of their own. Else, when most of the accounts are small; when most are
+    ordinary accounts, being most of those who wrote and did not repost, put it into words of their own. Else, when most of the accounts are small; when most are
     of one size and many came within an hour; or when their reach is unknown, nearly all copied without reposting,
     and many did so within an hour. Reposts of one original by accounts of unknown reach cannot be told from organic
     spread and are not a campaign.
     """
     if story.authors < settings.least_authors or story.news or story.sources > 2:
         return False
-    if min(story.voices, story.wordings) >= max(settings.least_voices, settings.voices_share * story.documents):
+    originals = story.documents - story.reposts
+    enough = min(max(settings.least_voices, settings.voices_share * story.documents), settings.many_voices)
+    if min(story.voices, story.wordings) >= enough and 2 * story.voices > originals:
         return False
     known = sum(story.reach)
     fast = story.busiest_hour >= settings.least_an_hour
     if 2 * known < story.documents:
-        return fast and story.documents - story.reposts >= settings.copied_share * story.documents
+        return fast and originals >= settings.copied_share * story.documents
     small = sum(story.reach[:_SMALL_CLASSES])
     alike = max(sum(story.reach[lowest : lowest + 3]) for lowest in range(REACH_CLASSES - 2))
     return _accumulates(small, known, settings.usual_small, settings.chance) or (

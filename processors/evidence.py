@@ -113,6 +113,7 @@ _WEEKLY_DECAY: Final = 841  # of 1000: a half-life of 28 days
 _FORGOTTEN_WEEKS: Final = 100  # after which nothing is left of the largest count
 _SPACING_HOURS: Final = 4
 _PRIOR_WEIGHT: Final = 100.0
+_LEAST_SCORE: Final = 1.0
 
 _WORD: Final = re.compile(r"(?:https?:|www\.)\S*+|[@$]\w++|[^\W\d_][\w'’]*+")
 _IDEOGRAPHS: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2,}+")
@@ -203,7 +204,8 @@ def leading_terms(texts: Sequence[str], background: TermBackground, settings: Ev
 
     Log-odds ratio with an informative Dirichlet prior, in standard deviations (Monroe, Colaresi and Quinn 2008,
     Fightin' Words, eq. 16–22), the prior being the background's own frequencies. A text counts a term once;
-    a term of a single text leads only where there is but one text.
+    a term of a single text leads only where there is but one text, and none leads below one standard deviation:
+    so nothing does before anything is known.
     """
     counts = Counter(term for text in texts for term in terms_of(text))
     total, usual = counts.total(), background.total
@@ -218,7 +220,7 @@ def leading_terms(texts: Sequence[str], background: TermBackground, settings: Ev
         here, there = count + prior, before + prior
         odds = math.log(here / (total + _PRIOR_WEIGHT - here)) - math.log(there / (usual + _PRIOR_WEIGHT - there))
         score = odds / math.sqrt(1 / here + 1 / there)
-        if score > 0:
+        if score >= _LEAST_SCORE:
             terms.append(Term(term, count, round(score, 6)))
     return tuple(sorted(terms, key=lambda term: (-term.score, -term.count, term.term))[: settings.terms])
 

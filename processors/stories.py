@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, Self
 
 from processors.campaigns import CampaignSettings, is_coordinated
-from processors.errors import InvariantError, PoisonError
+from processors.errors import ConfigurationError, InvariantError, PoisonError
 from processors.identity import content_id
 from processors.journal import Journal
 from processors.messages import DocumentSummary
@@ -44,6 +44,13 @@ class StorySettings:
         120.0, "a story told again up to this long after its last telling is a follow-up", unit="h"
     )
     similarity: float = parameter(0.5, "estimated Jaccard similarity from which two texts are near-duplicates")
+
+    def __post_init__(self) -> None:
+        if not 0 < self.similarity <= 1:
+            raise ConfigurationError(f"stories.similarity is {self.similarity}: it has to lie above 0 and up to 1")
+        for name in ("gap_hours", "follow_up_hours"):
+            if not 0 <= (value := getattr(self, name)) <= 8760:
+                raise ConfigurationError(f"stories.{name} is {value}: it has to lie between 0 and a year (8760)")
 
 
 class Sighted(NamedTuple):
