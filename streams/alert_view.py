@@ -25,7 +25,7 @@ from streams.sqlite_store import STORE, SqliteStore
 from streams.store import AlertQuery
 
 TIER_STYLES: Final = {"watch": "yellow", "urgent": "dark_orange", "flash": "red"}
-_EVENTS: Final = {
+EVENTS: Final = {
     "open": "opened",
     "escalate": "escalated",
     "update": "goes on",
@@ -48,12 +48,12 @@ def show_alert(place: Path, prefix: str, console: Console) -> None:
 
 
 def list_alerts(place: Path, console: Console) -> None:
-    """Print all alerts in `place` (as for `show_alert`), one line each, oldest first."""
+    """Print all alerts in `place` (as for `show_alert`), oldest first."""
     alerts = read_alerts(place)
     if not alerts:
         console.print(f"No alert rang in {place}.", markup=False)
         return
-    console.print(alert_table(alerts))
+    console.print(alert_lines(alerts))
     console.print(f"{len(alerts)} alerts. One in full: tocsin alerts show ID --in {place}", style=_FAINT, markup=False)
 
 
@@ -110,22 +110,24 @@ def alert_details(alert: Alert, history: Sequence[Alert] = ()) -> RenderableType
     return Group(*parts)
 
 
-def alert_table(alerts: Sequence[Alert]) -> Table:
-    """`alerts`, one row each."""
-    table = Table(box=None, padding=(0, 1), header_style=_FAINT)
-    for title in ("Time (UTC)", "Tier", "Event"):
-        table.add_column(title, no_wrap=True)
-    table.add_column("Why", ratio=1)
-    table.add_column("Id", no_wrap=True)
+def alert_lines(alerts: Iterable[Alert]) -> RenderableType:
+    """`alerts`, one block each: what, when and its id on the first line, then the reason."""
+    blocks: list[RenderableType] = []
     for alert in alerts:
-        table.add_row(
-            f"{alert.at:%d %b %H:%M}",
-            Text(alert.tier, style=TIER_STYLES[alert.tier]),
-            _EVENTS[alert.event],
-            Text(visible(alert.reason)),
-            Text(short_id(alert), style=_FAINT),
+        line = Table.grid(expand=True, padding=(0, 1))
+        line.add_column(ratio=1, no_wrap=True)
+        line.add_column(justify="right", no_wrap=True)
+        style = TIER_STYLES[alert.tier]
+        what = Text.assemble(
+            f"{alert.at:%d %b %H:%M}  ",
+            (f"{alert.tier.upper():<6}  ", f"bold {style}"),
+            (visible(alert.series), _LABEL),
+            f"  {EVENTS[alert.event]}",
+            overflow="ellipsis",
         )
-    return table
+        line.add_row(what, Text(short_id(alert), style=_FAINT))
+        blocks += [line, Padding(Text(visible(alert.reason)), (0, 9, 1, 14))]
+    return Group(*blocks)
 
 
 def surprise_in_words(chance_per_year: float) -> str:
@@ -177,7 +179,7 @@ def _headline(alert: Alert) -> Panel:
     line.add_column(ratio=1)
     line.add_column(justify="right", no_wrap=True)
     line.add_row(subject, when)
-    title = Text(f" {alert.tier.upper()} · {alert.kind} incident {_EVENTS[alert.event]} ", style=f"bold {style}")
+    title = Text(f" {alert.tier.upper()} · {alert.kind} incident {EVENTS[alert.event]} ", style=f"bold {style}")
     return Panel(Group(line, Text(visible(alert.reason))), title=title, title_align="left", border_style=style)
 
 
@@ -235,7 +237,7 @@ def _history(alert: Alert, history: Sequence[Alert]) -> Table:
     for event in history:
         mark = "▸" if event.id == alert.id else " "
         tier = Text(event.tier, style=TIER_STYLES[event.tier])
-        table.add_row(f"{mark} {_instant(event.at)}", _EVENTS[event.event], tier, Text(short_id(event), style=_FAINT))
+        table.add_row(f"{mark} {_instant(event.at)}", EVENTS[event.event], tier, Text(short_id(event), style=_FAINT))
     return table
 
 

@@ -14,14 +14,13 @@ from rich.table import Table
 from rich.text import Text
 
 from processors.messages import Alert
-from streams.alert_view import TIER_STYLES, visible
+from streams.alert_view import EVENTS, TIER_STYLES, visible
 from streams.demo.board import Board, Row
 
 _FRAME_SECONDS: Final = 0.2
 _LINE_SECONDS: Final = 5.0
 _WIDE: Final = 130
 _FAINT: Final = "dim"
-_VERBS: Final = {"open": "opened", "escalate": "escalated", "update": "goes on", "revise": "revised", "close": "closed"}
 
 
 class LiveView(Board):
@@ -80,7 +79,7 @@ class PlainView(Board):
         for alert in batch:
             if alert.event != "update":
                 when = f"{alert.at:%d %b %H:%M}"
-                self._line(f"{when}  {alert.tier:<6} {_VERBS[alert.event]}: {visible(alert.reason)}")
+                self._line(f"{when}  {alert.tier:<6} {EVENTS[alert.event]}: {visible(alert.reason)}")
 
     def clock(self, now: datetime) -> None:
         """A line now and then."""
@@ -166,7 +165,7 @@ def _incident_lines(alert: Alert) -> list[Text]:
         ("○ " if closed else "● ", style),
         (f"{alert.tier.upper():<6} ", f"bold {style}"),
         (visible(alert.series), _FAINT if closed else "bold"),
-        (f"  {_VERBS[alert.event]} {alert.at:%a %H:%M}", _FAINT),
+        (f"  {EVENTS[alert.event]} {alert.at:%a %H:%M}", _FAINT),
     )
     lines = [head, Text(f"  {visible(alert.reason)}", style=_FAINT if closed else "")]
     if alert.evidence:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from processors.errors import PoisonError
 from processors.messages import Origin, Tick
-from streams.alert_view import TIER_STYLES, short_id, visible
+from streams.alert_view import alert_lines, short_id
 from streams.codec import decode_document
 from streams.deadletters import dead_letter
 from streams.demo.live import LiveView, PlainView
@@ -26,7 +26,7 @@ from streams.sqlite_store import STORE, SqliteStore
 from streams.store import StoreWriter
 
 TICK_INTERVAL: Final = timedelta(minutes=1)
-_LISTED: Final = 12
+_LISTED: Final = 8
 
 
 def run_demo(
@@ -121,24 +121,8 @@ def _print_summary(console: Console, view: LiveView | PlainView, summary: Summar
     console.print(facts)
     if view.incidents:
         console.print()
-        console.print(_incident_table(view))
-        example = short_id(view.ranked_incidents()[0])
-        console.print(f"\nOne alarm with its evidence: tocsin alerts show {example} --in {out}", markup=False)
-
-
-def _incident_table(view: LiveView | PlainView) -> Table:
-    table = Table(box=None, padding=(0, 1), header_style="dim", title_justify="left")
-    for title in ("Id", "Last event (UTC)", "Tier", "Series"):
-        table.add_column(title, no_wrap=True)
-    table.add_column("Why", ratio=1)
-    for alert in view.ranked_incidents()[:_LISTED]:
-        table.add_row(
-            Text(short_id(alert), style="dim"),
-            f"{alert.at:%d %b %H:%M} {alert.event}",
-            Text(alert.tier, style=TIER_STYLES[alert.tier]),
-            Text(visible(alert.series)),
-            Text(visible(alert.reason)),
-        )
-    if len(view.incidents) > _LISTED:
-        table.caption = f"and {len(view.incidents) - _LISTED} more: tocsin alerts list"
-    return table
+        ranked = view.ranked_incidents()
+        console.print(alert_lines(ranked[:_LISTED]))
+        if len(ranked) > _LISTED:
+            console.print(f"and {len(ranked) - _LISTED} more: tocsin alerts list --in {out}", markup=False)
+        console.print(f"One alarm with its evidence: tocsin alerts show {short_id(ranked[0])} --in {out}", markup=False)

@@ -161,10 +161,10 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
         read_alerts(tmp_path)
 
 
-def test_the_list_has_a_line_for_each_alert_and_says_how_to_see_one(tmp_path: Path) -> None:
+def test_the_list_has_a_block_for_each_alert_and_says_how_to_see_one(tmp_path: Path) -> None:
     console = Console(file=io.StringIO(), width=140)
     list_alerts(write(tmp_path, alert("alert-00aa3366"), alert("alert-ffee9911", tier="flash")), console)
     text = console.file.getvalue()  # type: ignore[attr-defined]
-    assert "06 May 12:00  urgent  opened" in text
+    assert "06 May 12:00  URGENT  company:BA  opened" in text
     assert "00aa3366" in text and "ffee9911" in text
     assert "tocsin alerts show ID --in" in text
