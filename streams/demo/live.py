@@ -43,13 +43,16 @@ class LiveView(Board):
         self._live.__exit__(kind, error, trace)
 
     def alerts(self, batch: Sequence[Alert]) -> None:
-        """Show at once."""
+        """Show soon."""
         super().alerts(batch)
-        self._draw()
+        self._draw_when_due()
 
     def clock(self, now: datetime) -> None:
         """Show now and then."""
         super().clock(now)
+        self._draw_when_due()
+
+    def _draw_when_due(self) -> None:
         if self.seconds() - self._drawn >= _FRAME_SECONDS:
             self._draw()
 
