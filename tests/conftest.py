@@ -4,6 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("tocsin", deadline=None)  # judge behaviour, not how busy the machine is
+settings.load_profile("tocsin")
 
 ROOT = Path(__file__).resolve().parent.parent
 

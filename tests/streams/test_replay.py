@@ -90,6 +90,23 @@ def test_ticks_come_before_the_first_document_of_each_interval_and_never_go_back
     assert ticks == [timedelta(seconds=s) for s in (0, 10, 300)]
 
 
+def test_ticks_that_nothing_stands_between_change_nothing(tmp_path: Path) -> None:
+    documents = sorted(scenario(24 * 20), key=lambda d: d.published_at)
+    every_half_hour: list[Document | Tick] = []
+    now = START
+    for event in with_ticks(documents):
+        while isinstance(event, Tick) and now < event.at:
+            every_half_hour.append(Tick(now))
+            now += timedelta(minutes=30)
+        every_half_hour.append(event)
+    for events, folder in ((with_ticks(documents), tmp_path / "sparse"), (every_half_hour, tmp_path / "dense")):
+        with OutputFolder(folder) as files:
+            make_pipeline(Settings(), ModelLabeller(WordClassifier()), files).run(events)
+
+    for name in (ALERTS, SERIES):
+        assert (tmp_path / "sparse" / name).read_bytes() == (tmp_path / "dense" / name).read_bytes()
+
+
 def write(path: Path, documents: Iterable[Document], *broken: bytes) -> Path:
     rows = [
         json.dumps(
