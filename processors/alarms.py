@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Final
 
-from processors.counts import SeriesCounts
+from processors.counts import Buckets
 from processors.detection import DetectorSettings
 from processors.evidence import leading_documents
-from processors.history import History
+from processors.history import History, Series
 from processors.incidents import (
     Assessment,
     Incident,
@@ -38,15 +38,17 @@ class Alarms:
     def __init__(
         self,
         settings: DetectorSettings,
-        counts: Table[SeriesCounts],
+        series: Table[Series],
+        buckets: Buckets,
         watches: Table[Watch],
         history: History,
         owners: Owners,
     ) -> None:
-        """Over the detector's own tables and memories; nothing is rung yet."""
+        """Over the detector's own state; nothing is rung yet."""
         self._evidence = settings.evidence
         self._settings = settings.detection
-        self._counts = counts
+        self._series = series
+        self._buckets = buckets
         self._watches = watches
         self._history = history
         self._owners = owners
@@ -65,13 +67,17 @@ class Alarms:
         opens, escalates or updates what it rings. `at` is when that became known, `versions` the document's."""
         if not self._history.is_warm:
             return
-        counts, watch = self._counts[series], self._watches.get(series) or Watch()
+        watch = self._watches.get(series) or Watch()
         company = self._watches.get(company_series_of(series)) or watch
         since = max(watch.used, company.used)
         expected, exposure = self._history.expect(series), self._history.exposure(series)
         # A late story completes windows that end at itself, and those that end at the newest.
-        ends = sorted({second, counts.told[-1].second} if counts.told else {second})
-        found = [a for end in ends for a in assess(counts, expected, exposure, end, since, self._settings)]
+        ends = sorted({second, max(self._buckets.latest_told(series) or second, second)})
+        found = [
+            assessment
+            for end in ends
+            for assessment in assess(self._buckets, series, expected, exposure, end, since, self._settings)
+        ]
         if model != self._history.era.model:
             found = [assessment._replace(by_share=None) for assessment in found]
         incident = watch.open
@@ -91,12 +97,14 @@ class Alarms:
 
     def revise(self, series: str, at: int, versions: Versions) -> Iterator[Alert]:
         """After stories of `series` changed (late, merged, coordinated): tells when what was told is no longer so."""
-        watch, counts = self._watches.get(series), self._counts[series]
+        watch = self._watches.get(series)
         incident = watch.open if watch is not None else None
-        if incident is None or incident.told.start + 1 < counts.covered:
-            return
+        if incident is None or (incident.told.start + 1) // HOUR < at // HOUR - self._settings.quarantine_hours:
+            return  # the window's first hours may be folded into the baseline already
         before, expected, exposure = incident.told, self._history.expect(series), self._history.exposure(series)
-        told = assess_window(counts, expected, exposure, before.hours, before.start, before.end, self._settings)
+        told = assess_window(
+            self._buckets, series, expected, exposure, before.hours, before.start, before.end, self._settings
+        )
         if told.negatives == before.negatives:
             return
         if before.by_share is None or told.by_share is None:
@@ -118,7 +126,7 @@ class Alarms:
         Each document begins a gap, so Λ·P(no further document in the gap) gaps a year are this long by chance;
         the probability is under the size-biased rate, as in `processors.surprise`.
         """
-        latest = self._counts[series].latest
+        latest = self._series[series].latest
         if now - latest < self._settings.silence_hours * HOUR or not self._history.is_warm:
             return
         if self._history.known_stories(series) < _REGULAR:
@@ -135,7 +143,7 @@ class Alarms:
         hours = (now - latest) // HOUR
         told = Assessment(hours, latest, now, 0, 0, mean, shape, 1.0, 1.0, per_year, chance, None)
         if incident is None:
-            self._watches.touch(_SILENCE + series, Watch).open = _incident(series, "no-data", told, now, rung)
+            self._watches.edit(_SILENCE + series, Watch).open = _incident(series, "no-data", told, now, rung)
             self._open.add(_SILENCE + series)
         incident = self._touch(_SILENCE + series)
         event: IncidentEvent = "open" if incident.sequence == 0 else "escalate"
@@ -156,7 +164,7 @@ class Alarms:
             yield self._close(name, at, versions)
         chance = told.chance(kind)
         rung = rung_of(chance, self._settings) if chance is not None else None
-        watch = self._watches.touch(series, Watch)
+        watch = self._watches.edit(series, Watch)
         watch.open = _incident(series, kind, told, at, rung or self._settings.rungs[0])
         self._open.add(series)
         self._set_aside(watch, at)
@@ -170,7 +178,7 @@ class Alarms:
         escalates = rung is not None and rung < incident.rung
         if rung is not None:
             incident.rung = min(rung, incident.rung)
-        self._set_aside(self._watches.touch(series, Watch), at)
+        self._set_aside(self._watches.edit(series, Watch), at)
         grown = told.negatives >= incident.told.negatives * (1 + self._settings.update_growth)
         if escalates:
             yield self._raise(series, incident, "escalate", told, at, versions)
@@ -180,7 +188,7 @@ class Alarms:
     def _close(self, name: str, at: int, versions: Versions) -> Alert:
         """Closes what is open under a watch's name. What was loud is used up: it opens nothing again."""
         incident = self._touch(name)
-        watch = self._watches.touch(name, Watch)
+        watch = self._watches.edit(name, Watch)
         watch.open, watch.used = None, max(watch.used, incident.loud_at)
         self._open.discard(name)
         return self._raise(name.removeprefix(_SILENCE), incident, "close", incident.told, at, versions)
@@ -192,13 +200,13 @@ class Alarms:
         chance = told.chance(incident.kind)
         incident.told, incident.told_at = told, at
         incident.chance = incident.chance if chance is None else chance
-        counts, owner = self._counts[series], owner_of(series)
-        within = [] if incident.kind == "no-data" else counts.within(told.start, told.end)
+        owner = owner_of(series)
+        within = [] if incident.kind == "no-data" else self._buckets.within(series, told.start, told.end)
         shown = self._owners.evidence(owner, ((t.second, t.key) for t in within[-_SHOWN:])) if within else []
         by = {document.versions for document, _ in shown} or {versions}
         return alert_of(
             series,
-            counts.sector,
+            self._series[series].sector,
             incident,
             event,
             at,
@@ -210,7 +218,7 @@ class Alarms:
         )
 
     def _touch(self, name: str) -> Incident:
-        incident = self._watches.touch(name, Watch).open
+        incident = self._watches.edit(name, Watch).open
         assert incident is not None
         return incident
 

@@ -1,14 +1,13 @@
-"""What is counted of one series: closed and open buckets, and the latest stories for windows that slide."""
+"""What is counted: series, and their buckets, closed and open, in enough detail for windows that slide."""
 
-from bisect import bisect_left, bisect_right, insort
-from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, Self
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
 
 from processors.labels import SENTIMENTS, SentimentLabel
 from processors.seasons import HOUR
+from processors.state import Changes, exact_json, fitted
 
-_NEGATIVES_KEPT: Final = 400
-_OTHERS_KEPT: Final = 1500
+_LISTED: Final = 100  # stories of an hour that are listed one by one; the rest of a busier hour is only counted
 
 
 class Told(NamedTuple):
@@ -23,17 +22,24 @@ class Told(NamedTuple):
     coordinated: bool
 
 
-@dataclass(slots=True)
-class Bucket:
-    """One hour of one series: documents by sentiment, novel stories, novel stories of the polarity.
+class Bucket(NamedTuple):
+    """One hour of one series: documents by sentiment, novel stories, those of the polarity.
 
-    `revision` counts the changes since it closed.
+    `told` lists the latter and `others` the seconds of the rest, both in order, each up to a number.
+    `revision` counts the changes since the hour closed. Immutable.
     """
 
-    documents: list[int] = field(default_factory=lambda: [0] * len(SENTIMENTS))
+    negative: int = 0
+    neutral: int = 0
+    positive: int = 0
     stories: int = 0
     negatives: int = 0
     revision: int = 0
+    told: tuple[Told, ...] = ()
+    others: tuple[int, ...] = ()
+
+
+EMPTY: Final = Bucket()
 
 
 class Window(NamedTuple):
@@ -45,129 +51,158 @@ class Window(NamedTuple):
     stories: int
 
 
-@dataclass(slots=True)
-class SeriesCounts:
-    """The recent past of one series.
+class Buckets:
+    """The buckets of all series that are not folded into baselines yet. A piece is one bucket: ``bucket/SERIES/HOUR``."""
 
-    `sector` and `time_zone` are the company's ("" and UTC for wide series); `latest` is the second of the latest
-    document. Stories since `covered` are all in the lists; a series so busy that its lists overflow is counted
-    by whole buckets further back, without regard to authors.
-    """
+    prefix: Final = "bucket"
 
-    sector: str
-    time_zone: str
-    latest: int
-    covered: int = 0
-    buckets: dict[int, Bucket] = field(default_factory=dict)
-    told: list[Told] = field(default_factory=list)
-    others: list[int] = field(default_factory=list)
+    def __init__(self, changes: Changes) -> None:
+        """No buckets."""
+        self._changes = changes
+        self._series: dict[str, dict[int, Bucket]] = {}
 
-    def bucket(self, second: int) -> Bucket:
-        """The bucket that `second` falls into, made when missing."""
-        hour = second // HOUR
-        bucket = self.buckets.get(hour)
-        if bucket is None:
-            bucket = self.buckets[hour] = Bucket()
+    def of(self, series: str) -> dict[int, Bucket]:
+        """A series' buckets by hour since 1970, for reading only."""
+        return self._series.get(series, {})
+
+    def put(self, series: str, hour: int, bucket: Bucket) -> None:
+        """Replaces a bucket."""
+        hours = self._series.get(series)
+        if hours is None:
+            hours = self._series[series] = {}
+        self._changes.put(hours, hour, bucket)
+        self._changes.mark(f"bucket/{series}/{hour}")
+
+    def pop(self, series: str, hour: int) -> Bucket:
+        """Takes a bucket out."""
+        bucket = self._series[series][hour]
+        self._changes.drop(self._series[series], hour)
+        self._changes.mark(f"bucket/{series}/{hour}")
         return bucket
 
-    def add_document(self, second: int, label: SentimentLabel) -> None:
-        """Counts one document."""
-        self.bucket(second).documents[SENTIMENTS.index(label)] += 1
-        self.latest = max(self.latest, second)
-
-    def add_story(self, second: int, told: Told | None) -> None:
-        """Counts one novel story; `told` when it is of the polarity."""
-        bucket = self.bucket(second)
-        bucket.stories += 1
-        bucket.negatives += told is not None
-        if second < self.covered:
-            return
-        if told is not None:
-            insort(self.told, told)
-            if len(self.told) > _NEGATIVES_KEPT:
-                self._forget(self.told[len(self.told) - _NEGATIVES_KEPT].second)
+    def add(self, series: str, second: int, label: SentimentLabel, novel: bool, told: Told | None) -> None:
+        """Counts one document, which is a story's first when `novel`; `told` when it is also of the polarity."""
+        hour = second // HOUR
+        negative, neutral, positive, stories, negatives, revision, listed, others = self.of(series).get(hour, EMPTY)
+        if label == SENTIMENTS[0]:
+            negative += 1
+        elif label == SENTIMENTS[1]:
+            neutral += 1
         else:
-            insort(self.others, second)
-            if len(self.others) > _OTHERS_KEPT:
-                self._forget(self.others[len(self.others) - _OTHERS_KEPT])
+            positive += 1
+        if novel:
+            stories += 1
+            if told is not None:
+                negatives += 1
+                listed = _with(listed, told)
+            else:
+                others = _with(others, second)
+        self.put(series, hour, Bucket(negative, neutral, positive, stories, negatives, revision, listed, others))
 
-    def remove_story(self, second: int, key: str, negative: bool) -> bool:
+    def tally(self, series: str, second: int) -> None:
+        """Counts one document of a series whose windows nobody asks for."""
+        hour = second // HOUR
+        bucket = self.of(series).get(hour, EMPTY)
+        self.put(series, hour, bucket._replace(stories=bucket.stories + 1))
+
+    def displace(self, series: str, second: int, key: str, negative: bool) -> bool:
         """Takes back a story that is no longer novel; False when its bucket is gone (folded into the baseline)."""
-        bucket = self.buckets.get(second // HOUR)
+        bucket = self.of(series).get(second // HOUR)
         if bucket is None:
             return False
-        bucket.stories -= 1
-        bucket.negatives -= negative
+        told, others = bucket.told, bucket.others
         if negative:
-            self.told = [told for told in self.told if told.key != key]
-        else:
-            index = bisect_left(self.others, second)
-            if index < len(self.others) and self.others[index] == second:
-                del self.others[index]
+            told = tuple(entry for entry in told if entry.key != key)
+        elif second in others:
+            index = others.index(second)
+            others = others[:index] + others[index + 1 :]
+        bucket = bucket._replace(
+            stories=bucket.stories - 1, negatives=bucket.negatives - negative, told=told, others=others
+        )
+        self.put(series, second // HOUR, bucket)
         return True
 
-    def mark(self, key: str, coordinated: bool) -> None:
-        """Notes that a story is, or is no longer, coordinated."""
-        self.told = [told._replace(coordinated=coordinated) if told.key == key else told for told in self.told]
+    def mark(self, series: str, second: int, key: str, coordinated: bool) -> bool:
+        """Notes whether a story is coordinated; False when that was known, or its bucket is gone."""
+        bucket = self.of(series).get(second // HOUR, EMPTY)
+        told = tuple(t._replace(coordinated=coordinated) if t.key == key else t for t in bucket.told)
+        if told == bucket.told:
+            return False
+        self.put(series, second // HOUR, bucket._replace(told=told))
+        return True
 
-    def is_marked(self, key: str) -> bool:
-        """Whether a listed story is noted as coordinated."""
-        return any(told.key == key and told.coordinated for told in self.told)
+    def within(self, series: str, start: int, end: int) -> list[Told]:
+        """The listed novel negatives in (start, end], coordinated ones too, in order."""
+        buckets = self.of(series)
+        return [
+            told
+            for hour in range((start + 1) // HOUR, end // HOUR + 1)
+            if hour in buckets
+            for told in buckets[hour].told
+            if start < told.second <= end
+        ]
 
-    def window(self, start: int, end: int) -> Window:
-        """What lies in (start, end]; coordinated stories left out, an origin once among the negatives."""
-        if start + 1 < self.covered:
-            hours = range(-(-(start + 1) // HOUR), end // HOUR + 1)
-            buckets = [self.buckets[hour] for hour in hours if hour in self.buckets]
-            return Window(
-                hours.start * HOUR - 1, end, sum(b.negatives for b in buckets), sum(b.stories for b in buckets)
-            )
-        origins = {told.origin for told in self.within(start, end) if not told.coordinated}
-        others = bisect_right(self.others, end) - bisect_right(self.others, start)
-        return Window(start, end, len(origins), len(origins) + others)
+    def window(self, series: str, start: int, end: int) -> Window:
+        """What lies in (start, end]; coordinated stories left out, an origin once among the negatives.
 
-    def within(self, start: int, end: int) -> list[Told]:
-        """The novel negatives in (start, end] that are still listed, coordinated ones too, in order."""
-        told = self.told
-        first = bisect_left(told, (start + 1,))
-        return told[first : bisect_left(told, (end + 1,))]
+        Of an hour too busy to be listed, the unlisted part counts in proportion to the time in the window, and
+        without regard to origins.
+        """
+        buckets = self.of(series)
+        origins: set[str] = set()
+        unlisted = unlisted_others = others = 0.0
+        for hour in range((start + 1) // HOUR, end // HOUR + 1):
+            bucket = buckets.get(hour)
+            if bucket is None or not bucket.stories:
+                continue
+            begin = hour * HOUR
+            if start < begin and end >= begin + HOUR - 1:
+                part = 1.0
+                others += len(bucket.others)
+                inside = bucket.told
+            else:
+                part = (min(end + 1, begin + HOUR) - max(start + 1, begin)) / HOUR
+                others += sum(start < second <= end for second in bucket.others)
+                inside = tuple(told for told in bucket.told if start < told.second <= end)
+            origins.update(told.origin for told in inside if not told.coordinated)
+            unlisted += part * (bucket.negatives - len(bucket.told))
+            unlisted_others += part * (bucket.stories - bucket.negatives - len(bucket.others))
+        negatives = len(origins) + int(unlisted)
+        return Window(start, end, negatives, negatives + int(others + unlisted_others))
 
-    def listed_before(self, second: int) -> bool:
-        """Whether stories before `second` are listed."""
-        return bool(self.told and self.told[0].second < second) or bool(self.others and self.others[0] < second)
+    def latest_told(self, series: str) -> int | None:
+        """The second of the latest listed novel negative."""
+        buckets = self.of(series)
+        return max((bucket.told[-1].second for bucket in buckets.values() if bucket.told), default=None)
 
-    def trim(self, second: int) -> None:
-        """Forgets listed stories before `second`."""
-        self._forget(second)
+    def names(self) -> list[str]:
+        """The names of all buckets, sorted."""
+        return sorted(f"{series}/{hour}" for series, hours in self._series.items() for hour in hours)
 
-    def _forget(self, second: int) -> None:
-        self.covered = max(self.covered, second)
-        del self.told[: bisect_left(self.told, (second,))]
-        del self.others[: bisect_left(self.others, second)]
+    def before(self, hour: int) -> Iterator[str]:
+        """The series that have buckets before `hour`, sorted."""
+        return (series for series in sorted(self._series) if any(h < hour for h in self._series[series]))
 
-    def copy(self) -> Self:
-        """A copy that shares nothing mutable."""
-        buckets = {hour: Bucket(b.documents[:], b.stories, b.negatives, b.revision) for hour, b in self.buckets.items()}
-        return type(self)(self.sector, self.time_zone, self.latest, self.covered, buckets, self.told[:], self.others[:])
+    def read(self, name: str) -> bytes | None:
+        """One bucket as JSON; None when there is none."""
+        series, _, hour = name.rpartition("/")
+        bucket = self.of(series).get(int(hour))
+        return None if bucket is None else exact_json(bucket)
 
-    def pack(self) -> Any:
-        """JSON-ready content."""
-        buckets = [[h, *b.documents, b.stories, b.negatives, b.revision] for h, b in sorted(self.buckets.items())]
-        return [self.sector, self.time_zone, self.latest, self.covered, buckets, self.told, self.others]
+    def write(self, name: str, content: bytes) -> None:
+        """Puts a restored bucket. Raises InvariantError when it does not fit."""
+        series, _, hour = name.rpartition("/")
+        self._series.setdefault(series, {})[int(hour)] = fitted(f"bucket/{name}", content, _unpacked)
 
-    @classmethod
-    def unpack(cls, packed: Any) -> Self:
-        """The counts whose `pack()` this is."""
-        sector, time_zone, latest, covered, buckets, told, others = packed
-        return cls(
-            sector,
-            time_zone,
-            latest,
-            covered,
-            {
-                hour: Bucket([*documents], stories, negatives, revision)
-                for hour, *documents, stories, negatives, revision in buckets
-            },
-            [Told(*entry) for entry in told],
-            others,
-        )
+
+def _unpacked(packed: Any) -> Bucket:
+    bucket = Bucket(*packed)
+    return bucket._replace(told=tuple(Told(*entry) for entry in bucket.told), others=tuple(bucket.others))
+
+
+def _with(entries: Any, entry: Any) -> Any:
+    """A sorted tuple with one more entry; without its latest where that is one too many, so that which entries stay
+    does not depend on the order of arrival."""
+    if not entries or entry >= entries[-1]:
+        return entries if len(entries) == _LISTED else (*entries, entry)
+    return tuple(sorted((*entries, entry)))[:_LISTED]

@@ -13,7 +13,7 @@ from processors.stories import StorySettings
 class DetectionSettings:
     """What is counted, over which windows it is tested, what it is compared with, and how incidents live."""
 
-    polarity: SentimentLabel = parameter("negative", "the sentiment whose surges ring")  # noqa: RUF009
+    polarity: SentimentLabel = parameter("negative", "the sentiment whose surges ring")
     lateness_hours: int = parameter(24, "a document older than the clock by more than this is never counted", unit="h")
     identities_hours: int = parameter(
         96, "how long the identities that were applied are remembered: at least twice the lateness", unit="h"

@@ -7,17 +7,17 @@ from typing import Any, Final, NamedTuple, Self
 
 from processors.alarms import Alarms
 from processors.clock import Clock
-from processors.counts import Bucket, SeriesCounts, Told
+from processors.counts import EMPTY, Bucket, Buckets, Told
 from processors.detection import DetectorSettings
 from processors.errors import InvariantError
-from processors.history import FEED, History
+from processors.history import FEED, History, Series
 from processors.incidents import Watch
 from processors.ledger import Counted, Ledger, key_of
 from processors.messages import Alert, DocumentSummary, Mention, SeriesPoint, Tick, Versions, WideRecord
 from processors.owners import STORY, TERMS, Owners
 from processors.seasons import DAY, HOUR, utc_offset
 from processors.series import WIDE, kind_of_series, owner_of, series_of_mention, series_of_wide
-from processors.state import Table
+from processors.state import Changes, Store, Table
 from processors.stories import Sighting
 from processors.surprise import count_interval, surprise
 
@@ -90,22 +90,25 @@ class Detector:
     def __init__(self, settings: DetectorSettings) -> None:
         """An empty detector: it rings when it has seen `warm_up_days` of history."""
         self._settings = settings.detection
-        self._progress: Table[Progress] = Table("detector", Progress)
-        self._counts: Table[SeriesCounts] = Table("series", SeriesCounts)
-        self._watches: Table[Watch] = Table("incident", Watch)
-        self._ledger = Ledger()
-        self._owners = Owners(settings)
-        self._history = History(self._settings, self._counts, self._watches)
-        self._alarms = Alarms(settings, self._counts, self._watches, self._history, self._owners)
-        tables: tuple[Table[Any], ...] = (
+        self._changes = changes = Changes()
+        self._progress: Table[Progress] = Table("detector", Progress, changes)
+        self._series: Table[Series] = Table("series", Series, changes)
+        self._buckets = Buckets(changes)
+        self._watches: Table[Watch] = Table("incident", Watch, changes)
+        self._ledger = Ledger(changes)
+        self._owners = Owners(settings, changes)
+        self._history = History(self._settings, changes, self._series, self._buckets, self._watches)
+        self._alarms = Alarms(settings, self._series, self._buckets, self._watches, self._history, self._owners)
+        stores: tuple[Store, ...] = (
             self._progress,
-            self._counts,
+            self._series,
+            self._buckets,
             self._watches,
-            self._ledger.chunks,
+            self._ledger,
             self._owners.kept,
             *self._history.tables(),
         )
-        self._tables = {table.prefix: table for table in tables}
+        self._stores = {store.prefix: store for store in stores}
         self._awake: dict[str, int] = {}  # series → second of its latest document, while it publishes points
         self._sources: set[str] = set()
 
@@ -136,12 +139,12 @@ class Detector:
         Floats are written so that they read back exactly (unlike in messages).
         """
         if keys is None:
-            tables = (f"{prefix}/{name}" for prefix, table in self._tables.items() for name in table.names())
-            keys = sorted([*tables, *self._owners.keys()])
+            names = (f"{prefix}/{name}" for prefix, store in self._stores.items() for name in store.names())
+            keys = sorted([*names, *self._owners.keys()])
         for key in keys:
             prefix, _, name = key.partition("/")
-            table = self._tables.get(prefix)
-            yield key, self._owners.read(key) if table is None else table.read(name)
+            store = self._stores.get(prefix)
+            yield key, self._owners.read(key) if store is None else store.read(name)
 
     @classmethod
     def restore(cls, settings: DetectorSettings, pieces: Mapping[str, bytes]) -> Self:
@@ -150,8 +153,8 @@ class Detector:
         texts = {}
         for key in sorted(pieces):
             prefix, _, name = key.partition("/")
-            if prefix in detector._tables:
-                detector._tables[prefix].write(name, pieces[key])
+            if prefix in detector._stores:
+                detector._stores[prefix].write(name, pieces[key])
             elif prefix in (STORY, TERMS):
                 texts[key] = pieces[key]
             else:
@@ -190,51 +193,61 @@ class Detector:
         alerts: list[Alert] = []
         for series in record.series:
             if series.startswith("source:"):
-                self._sources.add(series)
                 alerts += self._alarms.hear(series, at, document.versions)
-            self._counts[series].add_document(second, document.sentiment.label)
-            self._awake[series] = self._counts[series].latest
 
-        negative = document.sentiment.label == self._settings.polarity
-        dirty = {(series, second // HOUR) for series in record.series}
-        revised = self._displace(record.owner, sighting, dirty)
-        counted = Counted(second, negative, record.series) if sighting.is_first else None
-        self._ledger.add(record.owner, key, at // HOUR, counted)
-        if counted is not None:
-            told = Told(second, key, _origin(document, key), sighting.story.coordinated) if negative else None
-            for series in record.series:
-                self._counts[series].add_story(second, told)
-            if negative:
-                self._owners.keep(record.owner, key, second, document)
-        revised |= self._mark(record.owner, sighting)
-
+        hour, negative = second // HOUR, document.sentiment.label == self._settings.polarity
+        novel = sighting.is_first
+        told = Told(second, key, _origin(document, key), sighting.story.coordinated) if novel and negative else None
+        dirty = {(series, hour) for series in record.series}
+        revised = self._displace(record.owner, sighting, dirty) if sighting.displaced else set()
+        self._ledger.add(record.owner, key, at // HOUR, Counted(second, negative, record.series) if novel else None)
         for series in record.series:
-            if counted is not None and negative:
+            self._buckets.add(series, second, document.sentiment.label, novel, told)
+        if told is not None:
+            self._owners.keep(record.owner, key, second, document)
+        if sighting.coordinated_changed or sighting.displaced:
+            revised |= self._mark(record.owner, sighting)
+
+        if told is not None:
+            for series in record.series:
                 alerts += self._alarms.listen(series, second, at, document.versions, model)
-                revised.add(series)
+            revised.update(record.series)
         for series in sorted(revised):
             alerts += self._alarms.revise(series, at, document.versions)
         points = self._points_again(dirty)
-        if counted is not None:
+        if novel:
             self._owners.learn(record.owner, document)
-        return Outcomes(tuple(alerts), points, self._commit())
+        self._owners.mark_changes()
+        return Outcomes(tuple(alerts), points, self._changes.commit())
 
     def _begin(self, record: _Record, second: int, model: str) -> None:
         """Makes ready all that the record counts in, and notes that the feed is alive."""
-        for series in record.series:
-            counts = self._counts.touch(series, lambda: SeriesCounts(record.sector, record.time_zone, second))
-            if (counts.sector, counts.time_zone) != (record.sector, record.time_zone):
-                counts.sector, counts.time_zone = record.sector, record.time_zone
-                self._history.forget_derived()
-            self._history.begin(series, second)
-        feed = self._counts.touch(FEED, lambda: SeriesCounts("", _UTC, second))
-        feed.bucket(second).stories += 1
-        self._history.begin(FEED, second)
+        for name in record.series:
+            self._hear(name, record.sector, record.time_zone, second)
+            self._awake[name] = self._series[name].latest
+            if name.startswith("source:"):
+                self._sources.add(name)
+        self._hear(FEED, "", _UTC, second)
+        self._buckets.tally(FEED, second)
         self._history.observe_model(second // (DAY * HOUR), model)
         versions = record.document.versions
         progress = self._progress.get(_PROGRESS)
         if progress is None or progress.versions != versions:
-            self._progress.touch(_PROGRESS, Progress).versions = versions
+            self._progress.edit(_PROGRESS, Progress).versions = versions
+
+    def _hear(self, name: str, sector: str, time_zone: str, second: int) -> None:
+        """Notes a document of a series at `second`."""
+        series = self._series.get(name)
+        if series is None:
+            self._series.replace(name, Series(sector, time_zone, second))
+            self._history.begin(name, second)
+            return
+        if series.latest < second:
+            self._series.edit(name).latest = second
+        if series.sector != sector or series.time_zone != time_zone:
+            series = self._series.edit(name)
+            series.sector, series.time_zone = sector, time_zone
+            self._history.forget_derived()
 
     def _displace(self, owner: str, sighting: Sighting, dirty: set[tuple[str, int]]) -> set[str]:
         """Takes back what is no longer novel; gives the series whose negatives changed."""
@@ -245,9 +258,7 @@ class Detector:
             if counted is None:
                 continue
             for series in counted.series:
-                if self._counts.get(series) is None:
-                    continue
-                if self._counts.edit(series).remove_story(counted.second, key, counted.negative):
+                if self._buckets.displace(series, counted.second, key, counted.negative):
                     dirty.add((series, counted.second // HOUR))
                     if counted.negative:
                         changed.add(series)
@@ -255,19 +266,12 @@ class Detector:
 
     def _mark(self, owner: str, sighting: Sighting) -> set[str]:
         """Carries over whether the story is coordinated to its first; gives the series where that changed."""
-        if not (sighting.coordinated_changed or sighting.displaced):
-            return set()
         key = key_of(sighting.story.first.identity)
         counted = self._ledger.get(owner, key)
         if counted is None or not counted.negative:
             return set()
-        changed = set()
-        for series in counted.series:
-            counts = self._counts.get(series)
-            if counts is not None and counts.is_marked(key) != sighting.story.coordinated:
-                self._counts.edit(series).mark(key, sighting.story.coordinated)
-                changed.add(series)
-        return changed
+        coordinated = sighting.story.coordinated
+        return {series for series in counted.series if self._buckets.mark(series, counted.second, key, coordinated)}
 
     def _tick(self, clock: Clock) -> Outcomes:
         now = clock.now
@@ -277,10 +281,9 @@ class Detector:
         progress = self._progress.get(_PROGRESS)
         if progress is not None and progress.open_hour is not None and progress.open_hour >= reached:
             return _NOTHING
-        progress = self._progress.touch(_PROGRESS, Progress)
+        progress = self._progress.edit(_PROGRESS, Progress)
         if progress.open_hour is None:
-            hours = (hour for name in self._counts.names() for hour in self._counts[name].buckets)
-            progress.open_hour = min(hours, default=reached)
+            progress.open_hour = min(self._buckets.of(FEED), default=reached)
         alerts: list[Alert] = []
         points: list[SeriesPoint] = []
         today = None
@@ -295,7 +298,8 @@ class Detector:
         self._ledger.expire(reached - self._settings.identities_hours)
         if today is not None:  # last, because stories that expired do not come back
             self._owners.expire(today * DAY * HOUR, today * DAY * HOUR - self._horizon)
-        return Outcomes(tuple(alerts), tuple(points), self._commit())
+        self._owners.mark_changes()
+        return Outcomes(tuple(alerts), tuple(points), self._changes.commit())
 
     @property
     def _horizon(self) -> int:
@@ -306,9 +310,9 @@ class Detector:
         """The points of a closing hour: of series with documents in it, and of those that had some not long ago."""
         trail = (hour + 1 - self._settings.point_trail_hours) * HOUR
         for series in sorted(self._awake):
-            bucket = self._counts[series].buckets.get(hour)
+            bucket = self._buckets.of(series).get(hour)
             if bucket is not None or (self._awake[series] >= trail and not series.startswith("company-topic:")):
-                yield self._point(series, hour, bucket or Bucket())
+                yield self._point(series, hour, bucket or EMPTY)
             elif self._awake[series] < trail:
                 del self._awake[series]
 
@@ -323,19 +327,16 @@ class Detector:
         """Folds what has left the quarantine and forgets what nothing can touch any more."""
         self._history.close_day(today)
         now = today * DAY * HOUR
-        horizon, idle = now - self._horizon, now - self._settings.forget_days * DAY * HOUR
+        idle = now - self._settings.forget_days * DAY * HOUR
         heard = set()
-        for series in self._counts.names():
-            counts = self._counts[series]
-            if counts.latest < idle and not counts.buckets and not self._alarms.is_open(series):
-                self._counts.drop(series)
-                self._watches.drop(series)
-                self._history.forget(series)
-                self._sources.discard(series)
-                continue
-            heard.add(owner_of(series))
-            if counts.listed_before(horizon):
-                self._counts.edit(series).trim(horizon)
+        for name in self._series.names():
+            if self._series[name].latest < idle and not self._buckets.of(name) and not self._alarms.is_open(name):
+                self._series.drop(name)
+                self._watches.drop(name)
+                self._history.forget(name)
+                self._sources.discard(name)
+            else:
+                heard.add(owner_of(name))
         self._owners.forget_all_but(heard)
 
     def _point(self, series: str, hour: int, bucket: Bucket) -> SeriesPoint:
@@ -343,15 +344,14 @@ class Detector:
         expected = self._history.expect(series)
         mean = expected.rate * self._history.exposure(series)(start, end)
         low, high = count_interval(mean, expected.shape)
-        negative, neutral, positive = bucket.documents
         return SeriesPoint(
             series=series,
             kind=kind_of_series(series),
             start=datetime.fromtimestamp(start, UTC),
             end=datetime.fromtimestamp(end, UTC),
-            negative=negative,
-            neutral=neutral,
-            positive=positive,
+            negative=bucket.negative,
+            neutral=bucket.neutral,
+            positive=bucket.positive,
             stories=bucket.stories,
             novel_negative=bucket.negatives,
             expected=mean,
@@ -369,30 +369,23 @@ class Detector:
         points = []
         for series, hour in sorted(dirty):
             if hour < progress.open_hour:
-                bucket = self._counts[series].buckets[hour]
-                bucket.revision += 1
+                bucket = self._buckets.of(series)[hour]
+                bucket = bucket._replace(revision=bucket.revision + 1)
+                self._buckets.put(series, hour, bucket)
                 points.append(self._point(series, hour, bucket))
         return tuple(points)
 
-    def _commit(self) -> frozenset[str]:
-        changed = set(self._owners.commit())
-        for table in self._tables.values():
-            changed.update(table.commit())
-        return frozenset(changed)
-
     def _rollback(self) -> None:
-        touched = [table.rollback() for table in self._tables.values()]
-        self._owners.rollback()
-        if any(touched):
+        self._owners.undo()
+        if self._changes.rollback():
             self._rebuild()
 
     def _rebuild(self) -> None:
-        """Derives what is kept at hand from the tables."""
-        self._ledger.rebuild()
+        """Derives what is kept at hand from the state."""
         self._owners.rebuild()
         self._alarms.rebuild()
         self._history.forget_derived()
-        self._awake = {name: self._counts[name].latest for name in self._counts.names() if name != FEED}
+        self._awake = {name: self._series[name].latest for name in self._series.names() if name != FEED}
         self._sources = {name for name in self._awake if name.startswith("source:")}
 
 

@@ -1,7 +1,6 @@
 """What a partition remembers of its past: the week's shape, levels, pools and gaps; it says what is to be expected."""
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
@@ -10,17 +9,41 @@ from typing import Any, Final, Self
 import numpy as np
 
 from processors.baseline import Baseline, Day, Expectation, Member, Pool, Prior, expectation, pooled
-from processors.counts import SeriesCounts
+from processors.counts import Buckets
 from processors.detection import DetectionSettings
 from processors.incidents import Watch
 from processors.seasons import DAY, FLAT, HOUR, WEEK, Profile, slot_of, utc_offset
 from processors.series import company_series_of
-from processors.state import Table
+from processors.state import Changes, Table
 
 FEED: Final = "feed:all"  # the partition's own activity, counted like a series: it tells outage from calm
 _ERA: Final = "era"
 _GAP_EXPECTED: Final = 12.0  # documents expected in a silence that counts as a gap: e⁻¹² for a Poisson feed
+_CATCH_UP_DAYS: Final = 7  # idle baselines are written this often; in between they are caught up when asked
 _PROFILE_POOLS: Final = {"company": "companies", "company-topic": "companies"}
+
+
+@dataclass(slots=True)
+class Series:
+    """What is known of a series: its company's sector and time zone ("" and UTC for wide series), and the second of
+    its latest document."""
+
+    sector: str
+    time_zone: str
+    latest: int
+
+    def copy(self) -> Self:
+        """A copy."""
+        return type(self)(self.sector, self.time_zone, self.latest)
+
+    def pack(self) -> Any:
+        """JSON-ready content."""
+        return [self.sector, self.time_zone, self.latest]
+
+    @classmethod
+    def unpack(cls, packed: Any) -> Self:
+        """The series whose `pack()` this is."""
+        return cls(*packed)
 
 
 @dataclass(slots=True)
@@ -54,11 +77,11 @@ class Era:
 class Models:
     """Documents of one day by the model and dictionary that labelled them."""
 
-    documents: Counter[str] = field(default_factory=Counter)
+    documents: dict[str, int] = field(default_factory=dict)
 
     def copy(self) -> Self:
         """A copy that shares nothing mutable."""
-        return type(self)(self.documents.copy())
+        return type(self)({**self.documents})
 
     def pack(self) -> Any:
         """JSON-ready content."""
@@ -67,7 +90,7 @@ class Models:
     @classmethod
     def unpack(cls, packed: Any) -> Self:
         """The counts whose `pack()` this is."""
-        return cls(Counter(packed))
+        return cls(packed)
 
 
 @dataclass(slots=True)
@@ -98,21 +121,30 @@ class History:
     of a series is a pure function of the state all day long and is kept at hand.
     """
 
-    def __init__(self, settings: DetectionSettings, counts: Table[SeriesCounts], watches: Table[Watch]) -> None:
-        """An empty history over the detector's own tables of counts and watches, which it reads and folds."""
+    def __init__(
+        self,
+        settings: DetectionSettings,
+        changes: Changes,
+        series: Table[Series],
+        buckets: Buckets,
+        watches: Table[Watch],
+    ) -> None:
+        """An empty history over the detector's own series, buckets and watches; it folds the buckets."""
         self._settings = settings
-        self._counts = counts
+        self._series = series
+        self._buckets = buckets
         self._watches = watches
         self._decay = 0.5 ** (1 / settings.half_life_days)
         self._profile_decay = 0.5 ** (1 / settings.profile_half_life_days)
-        self.baselines: Table[Baseline] = Table("baseline", Baseline)
-        self.activities: Table[Activity] = Table("profile", Activity)
-        self.pools: Table[Pool] = Table("pool", Pool)
-        self.eras: Table[Era] = Table("history", Era)
-        self.models: Table[Models] = Table("models", Models)
+        self.baselines: Table[Baseline] = Table("baseline", Baseline, changes)
+        self.activities: Table[Activity] = Table("profile", Activity, changes)
+        self.pools: Table[Pool] = Table("pool", Pool, changes)
+        self.eras: Table[Era] = Table("history", Era, changes)
+        self.models: Table[Models] = Table("models", Models, changes)
         self._expectations: dict[str, Expectation] = {}
         self._caught_up: dict[str, Baseline] = {}
         self._profiles: dict[str, Profile] = {}
+        self._exposures: dict[tuple[str, int], float] = {}
 
     def tables(self) -> tuple[Table[Any], ...]:
         """All of the history's state."""
@@ -133,6 +165,7 @@ class History:
         self._expectations.clear()
         self._caught_up.clear()
         self._profiles.clear()
+        self._exposures.clear()
 
     def begin(self, series: str, second: int) -> None:
         """Starts the baseline of a series first seen at `second`. A company's topic has been watched as long as
@@ -144,11 +177,12 @@ class History:
         company = company_series_of(series)
         if company != series and self.baselines.get(company) is not None:
             baseline.exposure = self._caught(company).exposure
-        self.baselines.touch(series, lambda: baseline)
+        self.baselines.replace(series, baseline)
 
     def observe_model(self, day: int, model: str) -> None:
         """Counts a document that `model` (with its dictionary) labelled."""
-        self.models.touch(str(day), Models).documents[model] += 1
+        documents = self.models.edit(str(day), Models).documents
+        documents[model] = documents.get(model, 0) + 1
 
     def expect(self, series: str) -> Expectation:
         """What is to be expected of a series that was begun."""
@@ -163,7 +197,7 @@ class History:
 
     def exposure(self, series: str) -> Callable[[int, int], float]:
         """The integral of a series' profile between two seconds, in weighted hours."""
-        profile, time_zone = self._profile(series), self._counts[series].time_zone
+        profile, time_zone = self._profile(series), self._series[series].time_zone
         return lambda start, end: profile.exposure(start, end, utc_offset(time_zone, end // HOUR))
 
     def close_day(self, today: int) -> None:
@@ -171,7 +205,7 @@ class History:
 
         The first call sets where folding begins.
         """
-        era = self.eras.touch(_ERA, Era)
+        era = self.eras.edit(_ERA, Era)
         if era.day is None:
             era.day = min((self.baselines[name].day for name in self.baselines.names()), default=today)
         last = today - 1 - math.ceil(self._settings.quarantine_hours / DAY)
@@ -182,6 +216,9 @@ class History:
                 self._skip(era, last)
                 break
             self._fold(era, today)
+        for series in self.baselines.names():
+            if era.day - self.baselines[series].day >= _CATCH_UP_DAYS:
+                self._catch_up(series, self.baselines.edit(series), era.day)
         self.forget_derived()
         self._pool()
 
@@ -191,8 +228,7 @@ class History:
         self.activities.drop(series)
 
     def _unfolded(self, day: int) -> Iterator[str]:
-        end = (day + 1) * DAY
-        return (n for n in self._counts.names() if any(hour < end for hour in self._counts[n].buckets))
+        return self._buckets.before((day + 1) * DAY)
 
     def _skip(self, era: Era, last: int) -> None:
         """Passes days on which no series has anything: baselines catch up when they are next asked."""
@@ -211,8 +247,7 @@ class History:
             if model != era.model:
                 era.model, era.epoch = model, era.epoch + 1
             self.models.drop(str(day))
-        feed = self._counts.get(FEED)
-        era.live_days += feed is not None and any(hour // DAY == day for hour in feed.buckets)
+        era.live_days += any(hour // DAY == day for hour in self._buckets.of(FEED))
         folded = list(self._unfolded(day))
         expectations = {series: self.expect(series) for series in folded}
         for series in folded:
@@ -221,23 +256,23 @@ class History:
         self.forget_derived()
 
     def _fold_series(self, series: str, day: int, expected: Expectation, epoch: int) -> None:
-        baseline = self.baselines.touch(series, lambda: Baseline(day))
+        baseline = self.baselines.edit(series, lambda: Baseline(day))
         baseline.day = min(baseline.day, day)
         self._catch_up(series, baseline, day)
-        counts = self._counts.edit(series)
+        time_zone = self._series[series].time_zone
         stories = negatives = 0
         activities = (
-            [self.activities.touch(series, lambda: Activity(day))] if company_series_of(series) == series else []
+            [self.activities.edit(series, lambda: Activity(day))] if company_series_of(series) == series else []
         )
         if activities and series != FEED:
-            activities.append(self.activities.touch(_profile_pool(series), lambda: Activity(day)))
+            activities.append(self.activities.edit(_profile_pool(series), lambda: Activity(day)))
         for activity in activities:
             self._age(activity, day)
-        for hour in sorted(hour for hour in counts.buckets if hour < (day + 1) * DAY):
-            bucket = counts.buckets.pop(hour)
+        for hour in sorted(hour for hour in self._buckets.of(series) if hour < (day + 1) * DAY):
+            bucket = self._buckets.pop(series, hour)
             stories += bucket.stories
             negatives += bucket.negatives
-            slot = slot_of(hour * HOUR, utc_offset(counts.time_zone, hour))
+            slot = slot_of(hour * HOUR, utc_offset(time_zone, hour))
             for activity in activities:
                 activity.counts[slot] += bucket.stories
         exposure = self._exposure_of_day(series, day)
@@ -273,22 +308,26 @@ class History:
         return 1.0
 
     def _exposure_of_day(self, series: str, day: int) -> float:
-        exposure = self.exposure(series)
-        start, end = day * DAY, (day + 1) * DAY
-        total = exposure(start * HOUR, end * HOUR)
-        for first, last in self.era.gaps:
-            if first < end and last > start:
-                total -= exposure(max(first, start) * HOUR, min(last, end) * HOUR)
-        return max(total, 0.0)
+        """The weighted hours of a UTC day outside of the feed's gaps; a company's topics share the company's."""
+        place = company_series_of(series), day
+        known = self._exposures.get(place)
+        if known is None:
+            exposure, start, end = self.exposure(series), day * DAY, (day + 1) * DAY
+            known = exposure(start * HOUR, end * HOUR)
+            for first, last in self.era.gaps:
+                if first < end and last > start:
+                    known -= exposure(max(first, start) * HOUR, min(last, end) * HOUR)
+            known = self._exposures[place] = max(known, 0.0)
+        return known
 
     def _note_gaps(self, era: Era, day: int, now: int) -> None:
         """Finds the hours of `day` that lie in a silence of the feed which chance does not explain."""
-        feed = self._counts.get(FEED)
-        if feed is None or era.heard is None:
-            era.heard = max((h for h in feed.buckets if h < (day + 1) * DAY), default=None) if feed else None
+        feed = self._buckets.of(FEED)
+        if era.heard is None:
+            era.heard = max((hour for hour in feed if hour < (day + 1) * DAY), default=None)
             return
         start, end = day * DAY, (day + 1) * DAY
-        heard = [era.heard, *sorted(h for h in feed.buckets if h > era.heard), now]
+        heard = [era.heard, *sorted(hour for hour in feed if hour > era.heard), now]
         exposure, rate = self.exposure(FEED), self.expect(FEED).stories_rate
         for before, after in pairwise(heard):
             first, last = max(before + 1, start), min(after, end)
@@ -314,13 +353,13 @@ class History:
         if kind == "company-topic":
             company = self.expect(company_series_of(series))
             return Member(series.partition("/")[2], baseline, company.rate, company.stories_rate)
-        return Member(self._counts[series].sector, baseline)
+        return Member(self._series[series].sector, baseline)
 
     def _expect(self, series: str, baseline: Baseline) -> Expectation:
         kind, _, name = series.partition(":")
         pool = self.pools.get(kind) or Pool()
         if kind != "company-topic":
-            return expectation(baseline, pool.prior(self._counts[series].sector), pool, self._settings)
+            return expectation(baseline, pool.prior(self._series[series].sector), pool, self._settings)
         prior, company = pool.prior(name.partition("/")[2]), self.expect(company_series_of(series))
         odds = _odds(prior.share) * _odds(company.share) / _odds(pool.share)
         prior = Prior(prior.rate * company.rate, prior.stories_rate * company.stories_rate, odds / (1 + odds))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple, Self
 
 from processors.baseline import Expectation
-from processors.counts import SeriesCounts
+from processors.counts import Buckets
 from processors.detection import DetectionSettings
 from processors.evidence import reason_of
 from processors.identity import content_id
@@ -34,7 +34,7 @@ from processors.surprise import (
 
 class Assessment(NamedTuple):
     """What a window says: `negatives` of `stories` novel stories in (start, end] (seconds) against a negative binomial
-    of `mean` and `shape` and a beta of the share; `by_count` and `by_share` are chances a year, None when not tested."""
+    of `mean` and `shape` and a beta of the share; `by_count` and `by_share` are chances a year, the latter None when it was not asked."""
 
     hours: int
     start: int
@@ -57,7 +57,8 @@ class Assessment(NamedTuple):
 
 
 def assess_window(
-    counts: SeriesCounts,
+    buckets: Buckets,
+    series: str,
     expected: Expectation,
     exposure: Callable[[int, int], float],
     hours: int,
@@ -66,13 +67,14 @@ def assess_window(
     settings: DetectionSettings,
 ) -> Assessment:
     """Asks both questions of one window; `exposure` integrates the series' profile between two seconds."""
-    window = counts.window(start, end)
+    window = buckets.window(series, start, end)
     mean = expected.rate * exposure(window.start, window.end)
     alpha = expected.share * expected.concentration
     beta = expected.concentration - alpha
     windows = len(settings.windows_hours)
+    by_count = count_chance(window.negatives, mean, expected.shape, expected.per_year, windows)
     by_share = None
-    if expected.tested:
+    if expected.tested and by_count <= settings.leave_chance:
         by_share = share_chance(window.negatives, window.stories, alpha, beta, expected.per_year, windows)
     return Assessment(
         hours,
@@ -85,13 +87,14 @@ def assess_window(
         alpha,
         beta,
         expected.per_year,
-        count_chance(window.negatives, mean, expected.shape, expected.per_year, windows),
+        by_count,
         by_share,
     )
 
 
 def assess(
-    counts: SeriesCounts,
+    buckets: Buckets,
+    series: str,
     expected: Expectation,
     exposure: Callable[[int, int], float],
     end: int,
@@ -100,14 +103,11 @@ def assess(
 ) -> list[Assessment]:
     """The windows that end at `end` and hold enough evidence, more than expected; nothing at or before `since` counts."""
     found = []
-    longest = counts.window(max(end - settings.windows_hours[-1] * HOUR, since), end)
-    if longest.negatives < settings.minimum_stories:
-        return []
-    for hours in settings.windows_hours:
+    for hours in reversed(settings.windows_hours):
         start = max(end - hours * HOUR, since)
-        if counts.window(start, end).negatives < settings.minimum_stories:
-            continue
-        assessment = assess_window(counts, expected, exposure, hours, start, end, settings)
+        assessment = assess_window(buckets, series, expected, exposure, hours, start, end, settings)
+        if assessment.negatives < settings.minimum_stories:
+            break  # a shorter window holds no more
         if assessment.negatives > assessment.mean:
             found.append(assessment)
     return found

@@ -1,11 +1,9 @@
 """Which documents each owner has counted: exact identities, and where each novel one was counted."""
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple
 
-from processors.state import Table
+from processors.state import Changes, exact_json, fitted
 
 _CHUNK: Final = 150  # entries of a piece: below 64 KiB whatever the names
 
@@ -23,97 +21,87 @@ class Counted(NamedTuple):
     series: tuple[str, ...]
 
 
-@dataclass(slots=True)
-class Chunk:
-    """Some of the documents of an owner within an hour; None for those that are not, or no longer, novel."""
-
-    documents: dict[str, Counted | None] = field(default_factory=dict)
-
-    def copy(self) -> Self:
-        """A copy that shares nothing mutable."""
-        return type(self)({**self.documents})
-
-    def pack(self) -> Any:
-        """JSON-ready content."""
-        return self.documents
-
-    @classmethod
-    def unpack(cls, packed: Any) -> Self:
-        """The chunk whose `pack()` this is."""
-        return cls(
-            {
-                key: None if counted is None else Counted(counted[0], counted[1], tuple(counted[2]))
-                for key, counted in packed.items()
-            }
-        )
-
-
 class Ledger:
-    """The documents that owners have counted, in chunks by hour."""
+    """The documents that owners have counted. A piece is a chunk of an owner's hour: ``identities/OWNER/HOUR/NUMBER``."""
 
-    def __init__(self) -> None:
-        self.chunks: Table[Chunk] = Table("identities", Chunk)
+    prefix: Final = "identities"
+
+    def __init__(self, changes: Changes) -> None:
+        """Nothing is known."""
+        self._changes = changes
+        self._chunks: dict[str, dict[str, Counted | None]] = {}
         self._where: dict[str, dict[str, str]] = {}  # owner → key → chunk
-        self._open: dict[str, tuple[int, int]] = {}  # "owner/hour" → number of the chunk being filled, its entries
-        self._hours: dict[int, list[str]] = {}  # hour → chunks
+        self._filling: dict[str, str] = {}  # "owner/hour" → the chunk being filled
+        self._hours: dict[int, dict[str, None]] = {}  # hour → its chunks
 
     def knows(self, owner: str, key: str) -> bool:
         """Whether `owner` has counted the document of `key`."""
         return key in self._where.get(owner, ())
 
     def get(self, owner: str, key: str) -> Counted | None:
-        """Where a novel document counts; None when it is unknown or not novel."""
+        """Where a novel document counts; None when it is unknown, or not (any more) novel."""
         name = self._where.get(owner, {}).get(key)
-        chunk = self.chunks.get(name) if name is not None else None
-        return chunk.documents[key] if chunk is not None else None
+        return None if name is None else self._chunks[name][key]
 
     def add(self, owner: str, key: str, hour: int, counted: Counted | None) -> None:
         """Notes a new document, to be remembered from `hour` on."""
         place = f"{owner}/{hour}"
-        number, entries = self._open.get(place, (0, 0))
-        if entries >= _CHUNK:
-            number, entries = number + 1, 0
-        name = f"{place}/{number}"
-        self.chunks.touch(name, Chunk).documents[key] = counted
-        self._open[place] = number, entries + 1
-        self._where.setdefault(owner, {})[key] = name
-        if not entries:
-            self._hours.setdefault(hour, []).append(name)
+        name = self._filling.get(place)
+        if name is None or len(self._chunks[name]) >= _CHUNK:
+            number = 0 if name is None else int(name.rpartition("/")[2]) + 1
+            name = f"{place}/{number}"
+            self._changes.put(self._filling, place, name)
+            self._changes.put(self._chunks, name, {})
+            self._changes.put(self._hours.setdefault(hour, {}), name, None)
+        self._changes.put(self._chunks[name], key, counted)
+        self._changes.put(self._where.setdefault(owner, {}), key, name)
+        self._changes.mark(f"identities/{name}")
 
     def displace(self, owner: str, key: str) -> Counted | None:
         """Notes that a document is no longer novel, and tells where it counted."""
         counted = self.get(owner, key)
         if counted is not None:
-            self.chunks.touch(self._where[owner][key], Chunk).documents[key] = None
+            name = self._where[owner][key]
+            self._changes.put(self._chunks[name], key, None)
+            self._changes.mark(f"identities/{name}")
         return counted
 
     def expire(self, hour: int) -> None:
         """Forgets what was noted before `hour`."""
-        for old in [h for h in self._hours if h < hour]:
-            for name in self._hours.pop(old):
+        for then in [then for then in self._hours if then < hour]:
+            for name in self._hours[then]:
                 owner = name.rsplit("/", 2)[0]
-                chunk = self.chunks.get(name)
-                known = self._where[owner]
-                for key in chunk.documents if chunk is not None else ():
-                    del known[key]
-                if not known:
-                    del self._where[owner]
-                self._open.pop(f"{owner}/{old}", None)
-                self.chunks.drop(name)
+                for key in self._chunks[name]:
+                    self._changes.drop(self._where[owner], key)
+                if not self._where[owner]:
+                    self._changes.drop(self._where, owner)
+                self._changes.drop(self._filling, f"{owner}/{then}")
+                self._changes.drop(self._chunks, name)
+                self._changes.mark(f"identities/{name}")
+            self._changes.drop(self._hours, then)
 
-    def rebuild(self) -> None:
-        """Derives the index from the chunks: after a restore, and after changes were taken back."""
-        self._where, self._open, self._hours = {}, {}, {}
-        for name in self.chunks.names():
-            owner, hour, number = name.rsplit("/", 2)
-            documents = self.chunks[name].documents
-            known = self._where.setdefault(owner, {})
-            known.update(dict.fromkeys(documents, name))
-            place = f"{owner}/{hour}"
-            if place not in self._open or int(number) > self._open[place][0]:
-                self._open[place] = int(number), len(documents)
-            self._hours.setdefault(int(hour), []).append(name)
+    def names(self) -> list[str]:
+        """The names of all chunks, sorted."""
+        return sorted(self._chunks)
 
-    def commit(self) -> Iterator[str]:
-        """Makes changes final and gives their keys."""
-        return self.chunks.commit()
+    def read(self, name: str) -> bytes | None:
+        """One chunk as JSON; None when there is none."""
+        chunk = self._chunks.get(name)
+        return None if chunk is None else exact_json(chunk)
+
+    def write(self, name: str, content: bytes) -> None:
+        """Puts a restored chunk. Raises InvariantError when it does not fit."""
+        owner, hour, number = name.rsplit("/", 2)
+        chunk = self._chunks[name] = fitted(f"identities/{name}", content, _unpacked)
+        self._hours.setdefault(int(hour), {})[name] = None
+        self._where.setdefault(owner, {}).update(dict.fromkeys(chunk, name))
+        place = f"{owner}/{hour}"
+        if int(number) >= int(self._filling.get(place, "0").rpartition("/")[2]):
+            self._filling[place] = name
+
+
+def _unpacked(packed: Any) -> dict[str, Counted | None]:
+    return {
+        key: None if counted is None else Counted(counted[0], counted[1], tuple(counted[2]))
+        for key, counted in packed.items()
+    }

@@ -11,7 +11,7 @@ from processors.evidence import TermBackground, leading_terms
 from processors.identity import format_instant
 from processors.messages import DocumentSummary, Sentiment, Term, Topic, Versions
 from processors.seasons import HOUR
-from processors.state import Table, exact_json, parsed
+from processors.state import Changes, Table, exact_json, fitted
 from processors.stories import Sighting, Story, StoryMemory
 
 STORY: Final = "story"
@@ -50,15 +50,15 @@ class Kept:
 class Owners:
     """Story memories, evidence and term backgrounds of all owners of a partition."""
 
-    def __init__(self, settings: DetectorSettings) -> None:
+    def __init__(self, settings: DetectorSettings, changes: Changes) -> None:
         """No owners yet."""
         self._settings = settings
+        self._changes = changes
         self._lateness = timedelta(hours=settings.detection.lateness_hours)
         self._memories: dict[str, StoryMemory] = {}
         self._touched: set[str] = set()
         self._backgrounds: dict[str, TermBackground] = {}
-        self._changed: set[str] = set()
-        self.kept: Table[Kept] = Table("evidence", Kept)
+        self.kept: Table[Kept] = Table("evidence", Kept, changes)
         self._hours: dict[str, dict[int, list[str]]] = {}  # owner → hour → names of evidence
 
     def add(self, owner: str, document: DocumentSummary) -> Sighting:
@@ -80,7 +80,7 @@ class Owners:
         url = document.url if document.url is None or len(document.url) <= _LONGEST else None
         author = document.author and document.author[:_LONGEST]
         kept = Kept(replace(document, url=url, author=author))
-        self.kept.touch(name, lambda: kept)
+        self.kept.replace(name, kept)
         names.append(name)
 
     def evidence(self, owner: str, found: Iterable[tuple[int, str]]) -> list[tuple[DocumentSummary, Story]]:
@@ -105,8 +105,8 @@ class Owners:
         background = self._backgrounds.get(owner)
         if background is None:
             background = self._backgrounds[owner] = TermBackground()
-        background.add(document.excerpt, document.published_at)
-        self._changed.add(f"{TERMS}/{owner}")
+        if background.add(document.excerpt, document.published_at):
+            self._changes.mark(f"{TERMS}/{owner}")
 
     def expire(self, now: int, horizon: int) -> None:
         """Forgets stories that nothing published after `now` − lateness can touch, and evidence before `horizon`."""
@@ -126,24 +126,21 @@ class Owners:
         """Drops what owners that have not been heard of for long usually say; their stories expire by themselves."""
         for owner in self._backgrounds.keys() - owners:
             del self._backgrounds[owner]
-            self._changed.add(f"{TERMS}/{owner}")
+            self._changes.mark(f"{TERMS}/{owner}")
 
-    def commit(self) -> Iterator[str]:
-        """Makes changes final and gives their keys."""
-        yield from self.kept.commit()
+    def mark_changes(self) -> None:
+        """Notes the pieces of stories that changed."""
         for owner in self._touched:
             for key in self._memories[owner].changed():
-                yield f"{STORY}/{owner}/{key}"
-        yield from self._changed
-        self._touched, self._changed = set(), set()
+                self._changes.mark(f"{STORY}/{owner}/{key}")
+        self._touched.clear()
 
-    def rollback(self) -> bool:
-        """Takes the event's changes back; whether there were any."""
+    def undo(self) -> None:
+        """Takes back what the event did to stories."""
         for owner in self._touched:
             self._memories[owner].undo()
             self._memories[owner].changed()
-        self._touched, self._changed = set(), set()
-        return self.kept.rollback()
+        self._touched.clear()
 
     def rebuild(self) -> None:
         """Derives the index of the evidence: after a restore, and after changes were taken back."""
@@ -175,10 +172,10 @@ class Owners:
         for key in sorted(pieces):
             prefix, _, name = key.partition("/")
             if prefix == TERMS:
-                self._backgrounds[name] = TermBackground.restore(parsed(key, pieces[key]))
+                self._backgrounds[name] = fitted(key, pieces[key], TermBackground.restore)
             else:
                 owner, _, story = name.rpartition("/")
-                stories.setdefault(owner, {})[story] = parsed(key, pieces[key])
+                stories.setdefault(owner, {})[story] = fitted(key, pieces[key], lambda packed: packed)
         for owner, packed in stories.items():
             self._memories[owner] = StoryMemory.restore(
                 self._settings.stories, self._settings.campaigns, self._lateness, packed

@@ -1,10 +1,11 @@
-"""State in pieces: tables whose changes within one event can be taken back, and a JSON that keeps floats exactly."""
+"""State in pieces: what one event changes can be taken back as a whole, and floats are written exactly."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from processors.errors import InvariantError
+from processors.journal import Journal
 
 
 class Piece(Protocol):
@@ -24,16 +25,79 @@ class Piece(Protocol):
         ...
 
 
+class Store(Protocol):
+    """Pieces of one kind, by name; a piece's key is ``prefix/name``."""
+
+    @property
+    def prefix(self) -> str:
+        """What the kind's keys begin with."""
+        ...
+
+    def names(self) -> list[str]:
+        """All names, sorted, so that nothing depends on the order of arrival or of a restore."""
+        ...
+
+    def read(self, name: str) -> bytes | None:
+        """One piece as JSON; None when there is none."""
+        ...
+
+    def write(self, name: str, content: bytes) -> None:
+        """Puts a restored piece. Raises InvariantError when it does not fit."""
+        ...
+
+
+class Changes(Journal):
+    """What one event changes: the keys of pieces, and how to take it all back."""
+
+    __slots__ = ("_keys", "_tables")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._keys: set[str] = set()
+        self._tables: list[Table[Any]] = []
+
+    def mark(self, key: str) -> None:
+        """Notes that the piece of `key` changed, appeared or vanished."""
+        self._keys.add(key)
+
+    def join(self, table: "Table[Any]") -> None:
+        """Notes that a table has copies to restore."""
+        self._tables.append(table)
+
+    def commit(self) -> frozenset[str]:
+        """Makes the changes final; gives their keys."""
+        keys = frozenset(self._keys)
+        self._end()
+        self.begin()
+        return keys
+
+    def rollback(self) -> bool:
+        """Takes the changes back; whether there were any."""
+        changed = bool(self._keys)
+        self.undo()
+        for table in self._tables:
+            table.restore_copies()
+        self._end()
+        return changed
+
+    def _end(self) -> None:
+        for table in self._tables:
+            table.drop_copies()
+        self._tables.clear()
+        self._keys.clear()
+
+
 P = TypeVar("P", bound=Piece)
 
 
 class Table(Generic[P]):
-    """Pieces of one kind by name. What `touch` and `drop` change within one event can be taken back as a whole."""
+    """Mutable pieces of one kind: copied at their first change within an event."""
 
-    def __init__(self, prefix: str, kind: type[P]) -> None:
-        """An empty table; its keys are ``prefix/name``."""
+    def __init__(self, prefix: str, kind: type[P], changes: Changes) -> None:
+        """An empty table."""
         self.prefix = prefix
         self._kind = kind
+        self._changes = changes
         self._now: dict[str, P] = {}
         self._before: dict[str, P | None] = {}
 
@@ -44,59 +108,57 @@ class Table(Generic[P]):
     def __getitem__(self, name: str) -> P:
         return self._now[name]
 
-    def touch(self, name: str, make: Callable[[], P]) -> P:
-        """The piece, for writing; made new when it is not there."""
+    def __len__(self) -> int:
+        return len(self._now)
+
+    def edit(self, name: str, make: Callable[[], P] | None = None) -> P:
+        """The piece, for writing; when it is not there, made, or KeyError where that is not asked for."""
         piece = self._now.get(name)
-        if name not in self._before:
-            self._before[name] = piece
-            piece = make() if piece is None else piece.copy()
-            self._now[name] = piece
-        elif piece is None:
-            piece = self._now[name] = make()
+        if piece is None:
+            if make is None:
+                raise KeyError(f"{self.prefix}/{name}")
+            piece = make()
+            self.replace(name, piece)
+        elif name not in self._before:
+            copied = piece.copy()
+            self.replace(name, copied)
+            return copied
         return piece
 
-    def edit(self, name: str) -> P:
-        """The piece that must be there, for writing. Raises KeyError when it is not."""
-        if name not in self._before:
-            before = self._now[name]
-            self._now[name] = before.copy()
-            self._before[name] = before
-        return self._now[name]
-
     def replace(self, name: str, piece: P) -> None:
-        """Puts a new piece in place of what is there."""
-        self._before.setdefault(name, self._now.get(name))
+        """Puts a piece in place of what is there."""
+        self._keep(name)
         self._now[name] = piece
 
     def drop(self, name: str) -> None:
         """Forget a piece; its key becomes a tombstone."""
-        piece = self._now.pop(name, None)
-        if piece is not None:
-            self._before.setdefault(name, piece)
+        if name in self._now:
+            self._keep(name)
+            del self._now[name]
 
-    def names(self) -> list[str]:
-        """All names, sorted, so that nothing depends on the order of arrival or of a restore."""
-        return sorted(self._now)
+    def _keep(self, name: str) -> None:
+        if not self._before:
+            self._changes.join(self)
+        if name not in self._before:
+            self._before[name] = self._now.get(name)
+            self._changes.mark(f"{self.prefix}/{name}")
 
-    def __len__(self) -> int:
-        return len(self._now)
-
-    def commit(self) -> Iterator[str]:
-        """Makes the event's changes final and gives their keys."""
-        for name in self._before:
-            yield f"{self.prefix}/{name}"
+    def drop_copies(self) -> None:
+        """Makes the event's changes final."""
         self._before = {}
 
-    def rollback(self) -> bool:
-        """Takes the event's changes back; whether there were any."""
-        touched = bool(self._before)
+    def restore_copies(self) -> None:
+        """Takes the event's changes back."""
         for name, piece in self._before.items():
             if piece is None:
                 self._now.pop(name, None)
             else:
                 self._now[name] = piece
         self._before = {}
-        return touched
+
+    def names(self) -> list[str]:
+        """All names, sorted."""
+        return sorted(self._now)
 
     def read(self, name: str) -> bytes | None:
         """One piece as JSON; None when there is none."""
@@ -105,22 +167,21 @@ class Table(Generic[P]):
 
     def write(self, name: str, content: bytes) -> None:
         """Puts a restored piece. Raises InvariantError when it does not fit."""
-        key = f"{self.prefix}/{name}"
-        try:
-            self._now[name] = self._kind.unpack(parsed(key, content))
-        except (ValueError, TypeError, KeyError, IndexError) as error:
-            raise InvariantError(f"state piece {key} does not fit: {error}; rebuild from the log") from error
+        self._now[name] = fitted(f"{self.prefix}/{name}", content, self._kind.unpack)
+
+
+T = TypeVar("T")
+
+
+def fitted(key: str, content: bytes, unpack: Callable[[Any], T]) -> T:
+    """The piece `key` unpacked. Raises InvariantError when it is no JSON or does not fit."""
+    try:
+        return unpack(json.loads(content))
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        raise InvariantError(f"state piece {key!r} does not fit: {error!r}; rebuild from the log") from error
 
 
 def exact_json(value: Any) -> bytes:
     """JSON with sorted keys in which every float reads back to the same bits (`repr` of Python)."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.encode("utf-8", "surrogatepass")
-
-
-def parsed(key: str, content: bytes) -> Any:
-    """The value of the piece `key`. Raises InvariantError when it is no JSON."""
-    try:
-        return json.loads(content)
-    except ValueError as error:
-        raise InvariantError(f"state piece {key} is no JSON: {error}; rebuild from the log") from error
