@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 import numpy as np
 
 from processors.clock import EPOCH
-from processors.errors import InvariantError
+from processors.errors import ConfigurationError, InvariantError
 from processors.labels import SentimentLabel
 from processors.messages import Alert, DocumentSummary, EvidenceDocument, Term
 from processors.parameters import parameter
@@ -30,6 +30,12 @@ class EvidenceSettings:
     recency_half_life_hours: float = parameter(
         24.0, "a document this much older than the newest counts half as much", unit="h"
     )
+
+    def __post_init__(self) -> None:
+        if self.recency_half_life_hours <= 0:
+            raise ConfigurationError(
+                f"evidence.recency_half_life_hours is {self.recency_half_life_hours}: it has to be above 0"
+            )
 
 
 # -- documents

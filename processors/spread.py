@@ -85,9 +85,7 @@ class Spread(NamedTuple):
             reposts=self.reposts + other.reposts,
             voices=self.voices + other.voices,
             news=self.news + other.news,
-            sources=self.sources
-            if other.sources == self.sources
-            else _smallest(self.sources + other.sources, _MOST_SOURCES),
+            sources=_smallest(self.sources + other.sources, _MOST_SOURCES),
             author_hashes=_smallest(self.author_hashes + other.author_hashes, MOST_AUTHORS),
             reach=tuple(map(add, self.reach, other.reach)),
             hours=_summed(self.hours, other.hours, last // HOUR - _MOST_HOURS),

@@ -63,7 +63,7 @@ class Sighted(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Story:
     """A story as it stands now: `spread` counts its documents, reposts included; `authors` the distinct ones
-    (documents without an author count as one per source), exactly up to 64, beyond that within about 13 %."""
+    (documents without an author count as one per source), exact below 64, beyond that with a standard error of 13 %."""
 
     first: Sighted
     last: datetime
