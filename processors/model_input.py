@@ -1,0 +1,42 @@
+"""The model's input contract: how a document becomes the one string that the classifier reads.
+
+Training and serving both call `model_text`, so that a label never depends on which of them prepared the text.
+The tokenizer lower-cases and drops control characters by itself.
+"""
+
+import html
+import re
+import unicodedata
+from typing import Final
+
+MAX_CHARACTERS: Final = 4096
+"""Characters kept: more than the longest input of 256 tokens needs."""
+
+URL_WORD: Final = "http"
+"""Stands for every URL: that there is a link says something about a post, where it leads does not."""
+
+_URL = re.compile(r"(?:\bhttps?://|\bwww\.)\S*", re.IGNORECASE)
+_WHITESPACE = re.compile(r"\s+")
+_SENTENCE_END = (".", "!", "?", ":", ";", "…")
+
+
+def model_text(title: str, text: str) -> str:
+    """Return what the classifier reads of a document with this `title` and `text` (either may be empty).
+
+    HTML entities are decoded (however often they were encoded), Unicode is brought to NFKC, each URL becomes
+    `URL_WORD`, white space is collapsed, and the result is cut to `MAX_CHARACTERS`. A title that the text repeats at
+    its start is read once. The function is idempotent: ``model_text("", model_text(a, b)) == model_text(a, b)``.
+    """
+    head, body = _clean(title), _clean(text)
+    if not head or not body or body.startswith(head):
+        return body or head
+    joint = " " if head.endswith(_SENTENCE_END) else ". "
+    return _clean(f"{head}{joint}{body}")
+
+
+def _clean(text: str) -> str:
+    text = text[: 4 * MAX_CHARACTERS]
+    while (decoded := unicodedata.normalize("NFKC", html.unescape(text))) != text:
+        text = decoded
+    text = _WHITESPACE.sub(" ", _URL.sub(f" {URL_WORD} ", text)).strip()
+    return text[:MAX_CHARACTERS].rstrip()

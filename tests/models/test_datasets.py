@@ -1,0 +1,98 @@
+"""What a training set may contain, and how a fault in it is told."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from models.config import DEFAULT_CONFIG, DataSource, Head, load_config
+from models.datasets import load_examples
+from processors.errors import ConfigurationError
+from processors.labels import SENTIMENTS, TOPICS
+
+HEAD = Head(name="mood", labels=("bad", "good"))
+ROWS = "text,label\nShares fall,bad\nShares drop,bad\nShares rise,good\nShares soar,good\n"
+
+
+def load(folder: Path, content: str, name: str = "set.csv", **options: object) -> dict[str, dict[str, int]]:
+    (folder / name).write_text(content, encoding="utf-8")
+    source = DataSource(file=name, head="mood", **options)  # type: ignore[arg-type]
+    return {example.text: dict(example.targets) for example in load_examples(folder, [source], [HEAD])}
+
+
+def test_a_csv_teaches_its_head(tmp_path: Path) -> None:
+    assert load(tmp_path, ROWS)["Shares rise"] == {"mood": 1}
+
+
+def test_json_lines_teach_like_a_csv(tmp_path: Path) -> None:
+    lines = [json.dumps({"text": f"text {n}", "label": "good" if n % 2 else "bad"}) for n in range(4)]
+    assert load(tmp_path, "\n".join(lines), "set.jsonl")["text 3"] == {"mood": 1}
+
+
+def test_labels_of_the_file_are_translated(tmp_path: Path) -> None:
+    content = ROWS.replace("bad", "0").replace("good", "1")
+    assert load(tmp_path, content, labels={"0": "bad", "1": "good"}) == load(tmp_path, ROWS)
+
+
+def test_texts_that_differ_by_link_and_markup_only_are_one(tmp_path: Path) -> None:
+    content = ROWS + "Shares  rise https://a.b/c,good\nShares rise https://d.e/f,good\n"
+    assert len(load(tmp_path, content)) == 5
+
+
+def test_a_headline_whose_companies_fare_differently_teaches_nothing(tmp_path: Path) -> None:
+    content = (
+        "text,label\nUp,{'A': 'good'}\nUp too,\"{'A': 'good', 'B': 'good'}\"\nDown,{'A': 'bad'}\n"
+        "Osian's down,{'Osian's': 'bad'}\nMixed,\"{'A': 'good', 'B': 'bad'}\"\n"
+    )
+    found = load(tmp_path, content, per_entity=True)
+    assert found == {"Up": {"mood": 1}, "Up too": {"mood": 1}, "Down": {"mood": 0}, "Osian's down": {"mood": 0}}
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (ROWS + "Shares stay,meh\n", "set.csv, row 6: label 'meh' is not one of head 'mood': bad, good"),
+        (ROWS + "Shares stay,\n", "set.csv, row 6: the label in column 'label' is empty"),
+        (ROWS + "Shares stay\n", "set.csv, row 6: column 'label' is missing"),
+        (ROWS + " ,good\n", "set.csv, row 6: the text is empty"),
+        ("text,tag\nShares fall,bad\n", "set.csv, row 2: column 'label' is missing"),
+        ("text,label\nA,bad\nB,bad\nC,good\n", "label 'good' has 1 example"),
+    ],
+)
+def test_a_fault_is_told_with_its_place(tmp_path: Path, content: str, told: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load(tmp_path, content)
+    assert told in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"nowhere\.csv: no such file"):
+        load_examples(tmp_path, [DataSource(file="nowhere.csv", head="mood")], [HEAD])
+
+
+def test_a_source_for_an_unknown_head_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no head named 'moot'"):
+        load_examples(tmp_path, [DataSource(file="set.csv", head="moot")], [HEAD])
+
+
+def test_a_misspelt_setting_is_refused_with_the_nearest_name(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('name = "x"\nversion = "1"\nheads = []\ndata = []\n[optimiser]\nlearning_rat = 1.0\n')
+    with pytest.raises(ConfigurationError, match="unknown key 'learning_rat'; did you mean 'learning_rate'"):
+        load_config(path)
+
+
+def test_the_default_model_has_the_labels_of_the_contract_in_their_order() -> None:
+    config = load_config(DEFAULT_CONFIG)
+    heads = {head.name: head.labels for head in config.heads if head.exported}
+    assert heads == {"sentiment": SENTIMENTS, "topic": TOPICS}
+
+
+@pytest.mark.data
+def test_the_two_orders_of_sentiment_labels_are_not_confused(data_dir: Path) -> None:
+    config = load_config(DEFAULT_CONFIG)
+    examples = {example.text: example.targets for example in load_examples(data_dir, config.data, config.heads)}
+    downgrade = next(text for text in examples if text.startswith("$CX - Cemex cut"))
+    assert examples[downgrade]["sentiment"] == SENTIMENTS.index("negative")
+    jump = next(text for text in examples if text.startswith("Enochian Bio +18%"))
+    assert examples[jump]["sentiment"] == SENTIMENTS.index("positive")

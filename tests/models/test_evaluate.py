@@ -1,0 +1,58 @@
+"""Measures against values worked out by hand, and against their own laws."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models import evaluate
+
+TRUTH = np.array([0, 0, 0, 1, 1, 2])
+PREDICTED = np.array([0, 0, 1, 1, 1, 0])
+
+
+def test_scores_worked_out_by_hand() -> None:
+    found = evaluate.scores(TRUTH, PREDICTED, 3)
+    # F1: class 0 = 2·2/(3+3), class 1 = 2·2/(2+3), class 2 = 0
+    assert found["accuracy"] == pytest.approx(4 / 6)
+    assert found["weighted_f1"] == pytest.approx((3 * 2 / 3 + 2 * 4 / 5) / 6)
+    assert found["macro_f1"] == pytest.approx((2 / 3 + 4 / 5) / 3)
+
+
+def test_a_class_that_never_occurs_does_not_lower_macro_f1() -> None:
+    assert evaluate.scores(TRUTH, TRUTH, 9)["macro_f1"] == 1.0
+
+
+def test_confusion_counts_truth_by_rows() -> None:
+    assert evaluate.confusion(TRUTH, PREDICTED, 3).tolist() == [[2, 1, 0], [0, 2, 0], [1, 0, 0]]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60))
+def test_scores_lie_between_0_and_1_and_are_1_only_for_the_truth(pairs: list[tuple[int, int]]) -> None:
+    truth, predicted = (np.array(column) for column in zip(*pairs, strict=True))
+    for value in evaluate.scores(truth, predicted, 4).values():
+        assert 0 <= value <= 1
+        assert (value == 1) == bool((truth == predicted).all())
+
+
+def test_intervals_hold_the_score_and_narrow_with_more_texts() -> None:
+    few = evaluate.intervals(TRUTH, PREDICTED, 3)["accuracy"]
+    many = evaluate.intervals(np.tile(TRUTH, 50), np.tile(PREDICTED, 50), 3)["accuracy"]
+    assert few[0] <= many[0] <= 4 / 6 <= many[1] <= few[1]
+
+
+def test_calibration_error_is_the_gap_between_confidence_and_accuracy() -> None:
+    probabilities = np.array([[0.8, 0.2]] * 10)
+    truth = np.array([0] * 6 + [1] * 4)
+    assert evaluate.calibration_error(truth, probabilities) == pytest.approx(0.2)
+
+
+def test_the_fitted_temperature_undoes_a_scaling_of_the_logits() -> None:
+    generator = np.random.default_rng(0)
+    logits = generator.normal(0, 2, (20_000, 3))
+    truth = np.array([generator.choice(3, p=row) for row in evaluate.softmax(logits)])
+    assert evaluate.fit_temperature(truth, 2 * logits) == pytest.approx(2, rel=0.05)
+
+
+def test_softmax_stands_large_logits() -> None:
+    assert evaluate.softmax(np.array([[1e4, 0.0]])).tolist() == [[1.0, 0.0]]
