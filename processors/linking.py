@@ -6,12 +6,13 @@ could mean something else ("visa", "$C", "UPS") becomes a candidate and is judge
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final, Literal, TypeVar
 
-from processors.companies import WORD_PATTERN, Company, CompanyMaster, Name, Ticker, words_of
+from processors.companies import IDEOGRAPH, WORD_PATTERN, Company, CompanyMaster, Name, Ticker, words_of
 from processors.linking_context import US_SUFFIXES, Words
 from processors.messages import CompanyLink
 
@@ -21,12 +22,16 @@ _Entry = TypeVar("_Entry", Name, Ticker)
 
 _RANKS: Final[dict[How, int]] = {"cashtag": 0, "ticker": 1, "name": 2, "alias": 3, "symbol": 4}
 
+# A cashtag stands alone: not "CO$T", "U$D", "$TWTR" for T, "$T∆R", "$D->name", nor cut off where the text is ("$C…").
+_ALONE_BEFORE: Final = rf"(?<![^\W{IDEOGRAPH}])(?<![$€£¥&@])"
+_ALONE_AFTER: Final = (
+    rf"(?=$|\s|[{IDEOGRAPH}，。：；、！？）》」]|…\s+(?!http)\w|"
+    r"[.,;:!?)\]}'\"’”“|/+&<=%*~>-](?!>)(?<![!*&%](?=\w)))"
+)
 _TOKEN: Final = re.compile(
     r"((?:https?://|www\.)\S*)"
-    # A cashtag stands alone: not "CO$T", "U$D", "$TWTR" for T, "$T∆R", "$D->name", nor cut off where the text is.
-    r"|(?<![\w$€£¥&@])\$([A-Za-z]{1,6}(?:[._/-][A-Za-z]{1,3}(?![\w$])|:[A-Z]{2}(?![\w$]))?)"
-    r"(?=$|\s|…\s+(?!http)\w|[.,;:!?)\]}'\"’”“|/+&<=%*~>-](?!>)(?<![!*&%](?=\w)))"
-    r"|([^\W_]*+[$€£¥₴][\w$€£¥₴]*(?:[.,]\d\w*)*)"
+    rf"|{_ALONE_BEFORE}\$([A-Za-z]{{1,6}}(?:[._/-][A-Za-z]{{1,3}}(?![\w$])|:[A-Z]{{2}}(?![\w$]))?){_ALONE_AFTER}"
+    rf"|([^\W_{IDEOGRAPH}]*+[$€£¥₴][\w$€£¥₴]*(?:[.,]\d\w*)*)"
     r"|\d++(?:[.,]\d++)++\w*"  # "1.3M" is an amount, not 3M
     r"|@(\w+)"
     rf"|({WORD_PATTERN})"
@@ -36,7 +41,9 @@ _CASHTAG, _STYLISED, _HANDLE, _WORD = 2, 3, 4, 5
 # What may stand between two words of one name: "Coca-Cola", "J. P. Morgan", "Royal Dutch/Shell", a line's end.
 _GAPS: Final = frozenset(["", " ", "-", "\n", ".", ". ", "'", "’", "/", " - ", ", "])
 _HANDLE_ENDING: Final = re.compile(r"(?:news|newsroom|inc|corp|co|usa|us|ir|official|hq|support|careers)$")
-_SUFFIX: Final = re.compile(r"([A-Z]+)([-._/:]?)(.*)", re.DOTALL)
+# A company that so many doubtful places have not established is not what the text is about.
+_MOST_JUDGED: Final = 64
+_TO_DOT: Final = str.maketrans("-_/:", "....")
 
 
 @dataclass(slots=True)
@@ -146,10 +153,11 @@ class Linker:
 
     def _cashtag(self, symbol: str, day: date) -> list[tuple[Company, Ticker]]:
         """The companies whose ticker `symbol` is on `day`; a suffix may be a share class or another exchange's."""
-        base, mark, suffix = _SUFFIX.match(symbol.upper()).group(1, 2, 3)  # type: ignore[union-attr]
-        if f"{base}.{suffix}" in self._tickers:
-            base = f"{base}.{suffix}"
-        elif mark in (".", ":") and suffix not in US_SUFFIXES:
+        dotted = symbol.upper().translate(_TO_DOT)
+        base, _, suffix = dotted.partition(".")
+        if dotted in self._tickers:
+            return _valid(self._tickers[dotted], day)
+        if suffix not in US_SUFFIXES and ("." in symbol or ":" in symbol):
             return []
         return _valid(self._tickers.get(base, []), day)
 
@@ -228,11 +236,13 @@ class Linker:
     def _judge(self, reading: _Reading, symbols: Sequence[str]) -> None:
         """Accept the candidates whose surroundings speak for them; cashtags first, for they speak for names."""
         tagged = {company.id for symbol in symbols for company, _ in self._cashtag(symbol, reading.day)}
+        judged: Counter[str] = Counter()
         for candidate in sorted(reading.candidates, key=lambda one: _RANKS[one.how]):
             company, how = candidate.company, candidate.how
             known = reading.links.get(company.id)
-            if known is not None and _RANKS[known.how] <= _RANKS[how]:
+            if judged[company.id] == _MOST_JUDGED or (known is not None and _RANKS[known.how] <= _RANKS[how]):
                 continue
+            judged[company.id] += 1
             if self._speaks_for(candidate, reading):
                 reading.accept(company, how, candidate.first, candidate.last)
             elif company.id in tagged and candidate.kind in ("capitals", "context"):

@@ -31,9 +31,12 @@ US_EXCHANGES: Final = frozenset("nyse nasdaq amex nasd".split())
 
 _AFTER_A_NAME: Final = frozenset(
     """
-    agreed agrees aims announced announces beats bids buying buys could cut cuts eyes faces falls gets had has have holds
-    is launches may misses names offers plans posts raises reaches reported reports rises said says seeks sees sells sets
-    signs starts takes to was wants will wins won would
+    adds admits agreed agrees aims announced announces appoints asks backs beats begins bids builds buying buys closes
+    considers could cut cuts defends delays denies drops ends expands expects eyes faces falls files finds gains gets
+    gives goes had halts has have hires hits holds inks is joins jumps launches leads leaves loses makes may misses moves
+    names nears needs offers opens orders pays plans plunges posts probes pulls pushes raises reaches recalls rejects
+    reported reports returns reveals rises said says seeks sees sells sets settles signs slips soars spends starts sues
+    takes tells to tops trims tumbles unveils urges wants warns was weighs will wins won would
     & for in of on with
     ceo chairman president spokesman unit
     """.split()
