@@ -330,7 +330,8 @@ class Detector:
         idle = now - self._settings.forget_days * DAY * HOUR
         heard = set()
         for name in self._series.names():
-            if self._series[name].latest < idle and not self._buckets.of(name) and not self._alarms.is_open(name):
+            idles = self._series[name].latest < idle and not self._buckets.of(name)
+            if idles and name != FEED and not self._alarms.is_open(name):
                 self._series.drop(name)
                 self._watches.drop(name)
                 self._history.forget(name)

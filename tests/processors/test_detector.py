@@ -1,0 +1,467 @@
+"""The detector counts novel stories once, rings when both questions say so, and shows why."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from detector_events import (
+    EARLY,
+    START,
+    VERSIONS,
+    Partition,
+    burst,
+    counts,
+    document,
+    events_of,
+    history,
+    mention,
+    wide,
+    words,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from processors.detection import DetectionSettings, DetectorSettings
+from processors.detector import Detector, Outcomes
+from processors.errors import InvariantError, PoisonError
+from processors.identity import canonical_json
+from processors.messages import Mention, Tick, WideRecord
+
+DAYS = 14
+NOON = 24 * DAYS + 12.0
+
+
+@pytest.fixture(scope="module")
+def ordinary_pieces() -> tuple[dict[str, bytes], Partition]:
+    """The state after two ordinary weeks of one company among three."""
+    partition = Partition()
+    partition.feed(history(DAYS) + history(DAYS, "GLOBEX", 4) + history(DAYS, "INITECH", 2, 0))
+    partition.tick(NOON - 1)
+    return partition.state(), partition
+
+
+@pytest.fixture
+def ordinary(ordinary_pieces: tuple[dict[str, bytes], Partition]) -> Partition:
+    """A partition of one's own after two ordinary weeks."""
+    pieces, before = ordinary_pieces
+    partition = Partition()
+    partition.detector, partition.clock = Detector.restore(EARLY, pieces), before.clock
+    return partition
+
+
+def test_ordinary_weeks_ring_nothing(ordinary_pieces: tuple[dict[str, bytes], Partition]) -> None:
+    assert ordinary_pieces[1].alerts == []
+
+
+def test_a_surge_of_negative_stories_rings_on_the_document_that_crosses_the_line(ordinary: Partition) -> None:
+    surge = burst(12, NOON)
+    raised = ordinary.feed(surge)
+    opened = next(alert for alert in raised if alert.kind == "sentiment")
+    assert (opened.event, opened.sequence, opened.series, opened.company) == ("open", 0, "company:ACME", "ACME")
+    assert opened.at in {m.document.published_at for m in surge}
+    assert opened.at < surge[-1].document.published_at
+    assert opened.count is not None and opened.share is not None
+    assert opened.count.observed > opened.count.expected_high
+    assert opened.chance_per_year <= opened.rung <= 12
+    assert opened.silent_below <= opened.count.observed
+
+
+def test_an_alert_shows_its_documents_terms_versions_and_reason(ordinary: Partition) -> None:
+    last = ordinary.feed(burst(12, NOON))[-1]
+    assert last.evidence and all(shown.identity.startswith("twitter/burst") for shown in last.evidence)
+    assert last.versions == (VERSIONS,)
+    assert last.reason
+    assert canonical_json(last)
+
+
+def test_a_surge_of_neutral_stories_rings_nothing(ordinary: Partition) -> None:
+    assert ordinary.feed(burst(40, NOON, label="neutral")) == []
+
+
+def test_negatives_within_a_surge_of_everything_are_a_volume_incident_at_most(ordinary: Partition) -> None:
+    everything = burst(150, NOON, 2, "neutral") + burst(10, NOON + 0.01, 2)
+    raised = ordinary.feed(everything)
+    assert {alert.kind for alert in raised} == {"volume"}
+    assert {alert.tier for alert in raised} == {"watch"}
+
+
+def test_one_author_counts_once_however_much_he_writes(ordinary: Partition) -> None:
+    ranting = [mention(document(f"rant-{i}", NOON + i / 20, "negative", author="one")) for i in range(30)]
+    assert ordinary.feed(ranting) == []
+
+
+def test_texts_of_one_newsroom_count_each(ordinary: Partition) -> None:
+    wires = [
+        mention(document(f"wire-{i}", NOON + i / 20, "negative", author="desk", kind="news", source="wire"))
+        for i in range(12)
+    ]
+    assert "open" in events_of(ordinary.feed(wires))
+
+
+def test_two_negatives_of_a_quiet_company_are_too_little_evidence(ordinary: Partition) -> None:
+    pair = [mention(document(f"pair-{i}", NOON + i / 10, "negative"), "INITECH") for i in range(2)]
+    assert ordinary.feed(pair) == []
+
+
+def test_reposts_of_one_negative_text_count_once(ordinary: Partition) -> None:
+    text = words("one text")
+    copies = [mention(document(f"copy-{i}", NOON + i / 40, "negative", text=text)) for i in range(60)]
+    assert ordinary.feed(copies) == []
+
+
+def test_a_text_that_lists_many_companies_is_about_none(ordinary: Partition) -> None:
+    before = ordinary.state()
+    ordinary.apply(*[replace(m, companies_in_document=5) for m in burst(12, NOON)])
+    assert ordinary.state() == before
+
+
+def test_nothing_rings_before_there_is_a_history() -> None:
+    partition = Partition()
+    assert partition.feed([*history(3), *burst(30, 24 * 3.5)]) == []
+
+
+def test_late_documents_are_never_counted(ordinary: Partition) -> None:
+    before = ordinary.state()
+    ordinary.apply(mention(document("marked", NOON, "negative", late=True)))
+    ordinary.apply(mention(document("old", NOON - 25.5, "negative")))
+    assert ordinary.state() == before
+
+
+def test_documents_do_not_move_time(ordinary: Partition) -> None:
+    ordinary.apply(mention(document("tomorrow", NOON + 30)))
+    assert ordinary.points == []
+    assert ordinary.apply(*burst(12, NOON))[0].at >= START + timedelta(hours=NOON)
+
+
+def test_a_duplicate_changes_nothing_whatever_it_says(ordinary: Partition) -> None:
+    first = mention(document("same", NOON, "neutral"))
+    ordinary.apply(first)
+    before = ordinary.state()
+    other = replace(first, document=replace(document("same", NOON + 3, "negative"), excerpt="other"))
+    assert ordinary.detector.apply(other, ordinary.clock) == Outcomes()
+    assert ordinary.state() == before
+
+
+def test_an_incident_lives_under_one_id_and_does_not_flap(ordinary: Partition) -> None:
+    ordinary.feed(burst(20, NOON))
+    ordinary.feed(mention(document(f"after-{i}", NOON + 3 + 5 * i, "negative")) for i in range(4))
+    ordinary.tick(NOON + 60)
+    sentiment = [alert for alert in ordinary.alerts if alert.kind == "sentiment"]
+    assert len({alert.incident for alert in sentiment}) == 1
+    assert [alert.sequence for alert in sentiment] == list(range(len(sentiment)))
+    assert sentiment[0].event == "open" and sentiment[-1].event == "close"
+    rungs = [alert.rung for alert in sentiment]
+    assert rungs == sorted(rungs, reverse=True)
+    assert len(sentiment) <= 7
+
+
+def test_what_was_told_once_opens_no_second_incident(ordinary: Partition) -> None:
+    ordinary.feed(burst(20, NOON))
+    ordinary.tick(NOON + 20)
+    assert events_of(ordinary.alerts)[-1] == "close"
+    again = ordinary.feed([mention(document("straggler", NOON + 21, "negative"))])
+    assert again == []
+
+
+def test_a_topic_is_not_told_beside_its_company(ordinary: Partition) -> None:
+    raised = ordinary.feed(burst(20, NOON))
+    ordinary.tick(NOON + 48)
+    open_together = [alert.series_kind for alert in raised if alert.kind == "sentiment" and alert.event != "close"]
+    assert "company" in open_together
+    company_opened = next(a.at for a in raised if a.kind == "sentiment" and a.series_kind == "company")
+    assert not [a for a in raised if a.series_kind == "company-topic" and a.event == "open" and a.at > company_opened]
+
+
+def test_a_late_document_revises_a_closed_bucket(ordinary: Partition) -> None:
+    ordinary.feed([mention(document("in-time", NOON))])
+    ordinary.tick(NOON + 3)
+    ordinary.points.clear()
+    ordinary.apply(mention(document("behind", NOON + 0.2, "negative")))
+    topic, company = ordinary.points
+    assert (company.series, company.revision, company.start) == ("company:ACME", 1, START + timedelta(hours=NOON))
+    assert counts([company, topic]) == [(1, 1, 0, 2, 1), (1, 1, 0, 2, 1)]
+
+
+def test_an_earlier_telling_that_comes_late_takes_the_story_over(ordinary: Partition) -> None:
+    text = words("story")
+    ordinary.feed([mention(document("second", NOON + 2, "negative", text=text))])
+    ordinary.tick(NOON + 4)
+    ordinary.apply(mention(document("first", NOON, "neutral", text=text)))
+    final = {p.start: p for p in ordinary.final_points().values() if p.series == "company:ACME"}
+    early, late = (final[START + timedelta(hours=h)] for h in (NOON, NOON + 2))
+    assert (early.stories, early.novel_negative) == (1, 0)
+    assert (late.stories, late.novel_negative, late.negative) == (0, 0, 1)
+
+
+def test_a_merge_revises_an_open_incident(ordinary: Partition) -> None:
+    text = words("alpha beta gamma")
+    ordinary.feed(burst(9, NOON))
+    ordinary.feed([mention(document("retold", NOON + 1.9, "negative", text=text))])
+    told = [a for a in ordinary.alerts if a.kind == "sentiment"][-1]
+    assert told.count is not None
+    revised = ordinary.apply(mention(document("told-first", NOON - 0.5, "neutral", text=text)))
+    if told.count.observed == 10:
+        assert [alert.event for alert in revised] == ["revise"]
+        assert revised[0].count is not None and revised[0].count.observed == 9
+
+
+def test_a_source_that_stops_raises_no_data_and_closes_when_heard_again() -> None:
+    partition = Partition()
+    partition.feed(wide(m.document) for m in history(10, daily=48, negatives=2))
+    assert [a for a in partition.alerts if a.kind == "no-data"] == []
+    partition.tick(24 * 12)
+    missed = [a for a in partition.alerts if a.kind == "no-data"]
+    assert missed[0].event == "open" and missed[0].source == "twitter" and missed[0].share is None
+    assert missed[0].at < START + timedelta(days=11)
+    assert {a.event for a in missed[1:]} <= {"escalate"}
+    back = partition.feed([wide(document("back", 24 * 12 + 1))])
+    assert [(a.kind, a.event, a.incident) for a in back] == [("no-data", "close", missed[0].incident)]
+
+
+def test_a_source_heard_now_and_then_raises_no_no_data() -> None:
+    partition = Partition()
+    partition.feed(wide(m.document) for m in history(30, daily=48, negatives=2))
+    partition.feed(wide(document(f"rare-{i}", 24 * (20 + 3 * i), source="rare")) for i in range(4))
+    partition.tick(24 * 45)
+    assert not [a for a in partition.alerts if a.source == "rare"]
+
+
+def test_an_outage_is_a_gap_and_not_calm() -> None:
+    with_gap, without = Partition(), Partition()
+    steady = history(20, daily=30, negatives=3)
+    without.feed(steady)
+    with_gap.feed(
+        m for m in steady if not 10 * 24 <= (m.document.published_at - START).total_seconds() / 3600 < 13 * 24
+    )
+    expected = []
+    for partition in (with_gap, without):
+        partition.feed(history(26, daily=30, negatives=3)[20 * 30 :])
+        partition.tick(24 * 26 + 1)
+        expected.append([p.expected for p in partition.points if p.series == "company:ACME"][-1])
+    assert expected[0] == pytest.approx(expected[1], rel=0.1)
+
+
+def test_a_new_model_silences_share_tests_until_it_has_a_baseline(ordinary: Partition) -> None:
+    new = replace(VERSIONS, model_hash="other")
+    surge = [replace(m, document=replace(m.document, versions=new)) for m in burst(20, NOON)]
+    raised = ordinary.feed(surge)
+    assert raised and {alert.kind for alert in raised} == {"volume"}
+    assert all(alert.share is None for alert in raised)
+
+
+def test_an_unknown_time_zone_is_poison_and_changes_nothing(ordinary: Partition) -> None:
+    before = ordinary.state()
+    with pytest.raises(PoisonError, match="Mars/Olympus"):
+        ordinary.apply(replace(mention(document("x", NOON)), time_zone="Mars/Olympus"))
+    with pytest.raises(PoisonError) as refused:
+        ordinary.apply(mention(replace(document("y", NOON), signature="no signature")))
+    assert refused.value.reason == "bad-signature"
+    assert ordinary.state() == before
+
+
+@pytest.mark.parametrize("breaking", ["processors.alarms.leading_documents", "processors.incidents.reason_of"])
+def test_an_exception_leaves_the_state_as_it_was(
+    ordinary: Partition, monkeypatch: pytest.MonkeyPatch, breaking: str
+) -> None:
+    twin = ordinary.restored()
+    surge = burst(12, NOON)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("broken")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(breaking, fail)
+        failed: list[Mention] = []
+        for event in surge:
+            before = ordinary.state()
+            try:
+                ordinary.apply(event)
+            except RuntimeError:
+                failed.append(event)
+                assert ordinary.state() == before
+    assert failed
+    survivors = [event for event in surge if event not in failed]
+    twin.apply(*survivors)
+    after = burst(15, NOON + 4)
+    assert [canonical_json(a) for a in ordinary.feed(after)] == [canonical_json(a) for a in twin.feed(after)]
+    assert ordinary.state() == twin.state()
+
+
+def test_other_companies_of_the_partition_do_not_change_what_is_counted() -> None:
+    alone, together = Partition(), Partition()
+    ours = history(8) + burst(10, 24 * 8)
+    alone.feed(ours)
+    together.feed(ours + history(8, "GLOBEX", 30, 4))
+    ends = [24 * 9.0]
+    for partition in (alone, together):
+        for end in ends:
+            partition.tick(end)
+    mine = [{k: v for k, v in p.final_points().items() if "ACME" in k[0]} for p in (alone, together)]
+    assert mine[0].keys() == mine[1].keys()
+    assert counts(mine[0].values()) == counts(mine[1].values())
+
+
+def test_pieces_stay_small_and_idle_series_leave_tombstones() -> None:
+    partition = Partition()
+    partition.feed(history(3, daily=400, negatives=200))
+    assert max(map(len, partition.state().values())) < 64 * 1024
+    keys = set(partition.state())
+    partition.changed.clear()
+    partition.tick(24 * 140)
+    gone = keys - set(partition.state())
+    assert {"series/company:ACME", "baseline/company:ACME", "terms/company:ACME"} <= gone
+    assert gone <= partition.changed
+    assert all(content is None for _, content in partition.detector.pieces(gone))
+
+
+def test_a_piece_that_does_not_fit_is_named(ordinary: Partition) -> None:
+    pieces = ordinary.state()
+    with pytest.raises(InvariantError, match="baseline/company:ACME"):
+        Detector.restore(EARLY, {**pieces, "baseline/company:ACME": b'["x"]x'})
+    with pytest.raises(InvariantError, match="gold/bar"):
+        Detector.restore(EARLY, {**pieces, "gold/bar": b"1"})
+
+
+# A small world in which much happens in little time: short quarantine and warm-up, few texts and authors.
+BUSY = DetectorSettings(
+    DetectionSettings(warm_up_days=1, quarantine_hours=24, windows_hours=(1, 3, 24), share_minimum=5, forget_days=6)
+)
+TEXTS = [words(f"text {i}") for i in range(6)] + [words("text 0") + " more"]
+
+
+@st.composite
+def happenings(draw: st.DrawFn) -> list[Mention | WideRecord | Tick]:
+    """Documents within eight days in almost any order, with ticks between."""
+    events: list[Mention | WideRecord | Tick] = []
+    reached = 0.0
+    for number in range(draw(st.integers(1, 60))):
+        what = draw(st.sampled_from(["mention"] * 6 + ["wide"] * 2 + ["tick"] * 3))
+        if what == "tick":
+            reached += draw(st.sampled_from([0.1, 0.6, 1.0, 5.0, 26.0]))
+            events.append(Tick(START + timedelta(hours=reached)))
+            continue
+        text = draw(st.sampled_from([*TEXTS, None, None, None, None]))
+        told = document(
+            f"d{draw(st.integers(0, 5)) if draw(st.booleans()) and number > 40 else number + 10}",
+            max(0.0, reached + draw(st.sampled_from([0.0, 0.0, 0.01, 0.3, -0.5, -5.0, -23.0, -30.0, 3.0]))),
+            draw(st.sampled_from(["negative", "negative", "neutral", "positive"])),
+            text=text,
+            author=draw(st.sampled_from([None, None, "a", "b"])),
+            topic=draw(st.sampled_from(["earnings", "dividend"])),
+            versions=draw(st.sampled_from([VERSIONS] * 5 + [replace(VERSIONS, model_hash="new")])),
+        )
+        companies = draw(st.sampled_from([1, 1, 2, 9]))
+        company = draw(st.sampled_from(["ACME", "GLOBEX"]))
+        events.append(mention(told, company, companies) if what == "mention" else wide(told))
+    return events
+
+
+def told(outcomes: Outcomes) -> bytes:
+    return canonical_json([outcomes.alerts, outcomes.points, sorted(outcomes.changed)])
+
+
+@settings(max_examples=60, deadline=None)
+@given(happenings(), st.data())
+def test_state_survives_serialisation_at_any_point(
+    events: list[Mention | WideRecord | Tick], data: st.DataObject
+) -> None:
+    partition, shadow = Partition(BUSY), Partition(BUSY)
+    cuts = data.draw(st.sets(st.integers(0, len(events)), max_size=4))
+    written: dict[str, bytes] = {}
+    for index, event in enumerate(events):
+        if index in cuts:
+            assert shadow.state() == written
+            shadow.detector = Detector.restore(BUSY, written)
+        if isinstance(event, Tick):
+            partition.clock = partition.clock.advance("", event.at)
+        outcomes = partition.detector.apply(event, partition.clock)
+        again = shadow.detector.apply(event, partition.clock)
+        assert told(outcomes) == told(again)
+        for key, content in shadow.detector.pieces(again.changed):  # what a service would write
+            if content is None:
+                written.pop(key, None)
+            else:
+                written[key] = content
+    assert partition.state() == shadow.state() == written
+    assert all(len(content) < 64 * 1024 for content in written.values())
+    assert all(json.loads(content) is not None for content in written.values())
+
+
+@settings(max_examples=40, deadline=None)
+@given(happenings(), st.data())
+def test_duplicates_change_nothing(events: list[Mention | WideRecord | Tick], data: st.DataObject) -> None:
+    once, twice = Partition(BUSY), Partition(BUSY)
+    applied: list[Mention | WideRecord] = []
+    for event in events:
+        assert [canonical_json(a) for a in once.apply(event)] == [canonical_json(a) for a in twice.apply(event)]
+        if not isinstance(event, Tick):
+            applied.append(event)
+        if applied and data.draw(st.booleans()):
+            recent = data.draw(st.sampled_from(applied[-3:]))
+            assert twice.detector.apply(recent, twice.clock) == Outcomes()
+    assert once.state() == twice.state()
+    assert once.points == twice.points
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_order_within_the_lateness_does_not_change_closed_buckets(data: st.DataObject) -> None:
+    documents = [
+        mention(
+            document(
+                f"d{number}",
+                data.draw(st.floats(0, 40)),
+                data.draw(st.sampled_from(["negative", "neutral"])),
+                text=data.draw(st.sampled_from([*TEXTS, None, None])),
+                topic=data.draw(st.sampled_from(["earnings", "dividend"])),
+            )
+        )
+        for number in range(data.draw(st.integers(1, 25)))
+    ]
+    first, second = Partition(BUSY), Partition(BUSY)
+    first.feed(documents)
+    delays = {m.document.identity: data.draw(st.floats(0, 23)) for m in documents}
+    arrivals = sorted(
+        documents,
+        key=lambda m: (m.document.published_at + timedelta(hours=delays[m.document.identity]), m.document.identity),
+    )
+    for arrival in arrivals:
+        second.apply(Tick(arrival.document.published_at + timedelta(hours=delays[arrival.document.identity])), arrival)
+    for partition in (first, second):
+        partition.tick(24 * 5)
+    mine, others = first.final_points(), second.final_points()
+    assert mine.keys() == others.keys()
+    assert {key: counts([p]) for key, p in mine.items()} == {key: counts([p]) for key, p in others.items()}
+
+
+@settings(max_examples=60, deadline=None)
+@given(happenings())
+def test_no_sequence_of_events_crashes_it_and_all_that_comes_of_it_is_sound(
+    events: list[Mention | WideRecord | Tick],
+) -> None:
+    partition = Partition(BUSY)
+    partition.apply(*events)
+    incidents: dict[str, list[str]] = {}
+    for alert in partition.alerts:
+        canonical_json(alert)
+        life = incidents.setdefault(alert.incident, [])
+        assert alert.sequence == len(life)
+        assert (alert.event == "open") == (not life)
+        assert "close" not in life
+        life.append(alert.event)
+        assert alert.evidence or alert.kind == "no-data" or alert.event in ("close", "revise")
+    for point in partition.points:
+        canonical_json(point)
+        assert 0 <= point.novel_negative <= point.stories <= point.negative + point.neutral + point.positive
+        assert point.expected_low <= point.expected_high
+    assert len({alert.id for alert in partition.alerts}) == len(partition.alerts)
+
+
+def test_a_record_is_counted_before_the_first_tick() -> None:
+    partition = Partition()
+    partition.apply(*[m for m in history(2)])
+    assert partition.points == []
+    partition.tick(49)
+    company = [p for p in partition.points if p.series == "company:ACME"]
+    assert sum(p.stories for p in company) == 20
