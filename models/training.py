@@ -57,7 +57,7 @@ def fine_tune(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, warm_up_and_decay(settings, epoch_steps))
     first = 0
     if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
+        state = torch.load(checkpoint, map_location=device(), weights_only=True)
         network.load_state_dict(state["network"])
         optimiser.load_state_dict(state["optimiser"])
         schedule.load_state_dict(state["schedule"])
@@ -124,17 +124,16 @@ def predict(network: Network, data: EncodedSet, batch_size: int = 64) -> dict[st
 
 def parameter_groups(network: Network, settings: Optimiser) -> Iterator[dict[str, object]]:
     """One group per layer and kind: rates fall by `layer_decay` from the top layer down; biases and norms undecayed."""
-    depth = 1 + max(
-        (int(found[1]) for name, _ in network.named_parameters() if (found := _LAYER.search(name))), default=-1
-    )
+    layers = {
+        name: int(found[1]) if (found := _LAYER.search(name)) else -1  # -1: the embeddings, below the first layer
+        for name, _ in network.encoder.named_parameters(prefix="encoder")
+    }
+    top = max(layers.values())
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
-        if name.startswith("heads."):
-            rate = settings.head_learning_rate
-        else:
-            found = _LAYER.search(name)
-            layer = int(found[1]) if found else -1
-            rate = settings.learning_rate * settings.layer_decay ** (depth - 1 - layer)
+        rate = settings.head_learning_rate
+        if name in layers:
+            rate = settings.learning_rate * settings.layer_decay ** (top - layers[name])
         groups.setdefault((rate, parameter.ndim > 1), []).append(parameter)
     for (rate, decayed), parameters in groups.items():
         group: dict[str, object] = {"params": parameters, "lr": rate}

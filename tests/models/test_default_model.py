@@ -1,16 +1,13 @@
 """The shipped model: its contract, its independence of neighbours, its figures. Needs no torch."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from models.config import DEFAULT_CONFIG, load_config
 from models.datasets import Example
 from models.evaluate import scores
 from models.onnx_model import DEFAULT_MODEL, OnnxModel, content_hash, row_dependence
-from models.splits import divide
 from processors.labels import SENTIMENTS, TOPICS
 
 TEXTS = [
@@ -65,8 +62,8 @@ def test_no_label_depends_on_neighbours_or_padding(model: OnnxModel) -> None:
 
 
 @pytest.fixture(scope="module")
-def held_out(data_dir: Path) -> list[Example]:
-    return divide(load_config(DEFAULT_CONFIG), data_dir)[1]
+def held_out(divided: tuple[list[Example], list[Example]]) -> list[Example]:
+    return divided[1]
 
 
 @pytest.mark.data

@@ -1,14 +1,14 @@
 """The validation split keeps what is alike together."""
 
 from collections import Counter, defaultdict
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.config import DEFAULT_CONFIG, load_config
-from models.splits import NEAR_DUPLICATE, divide, grouped_folds, near_duplicate_groups, shingles
+from models.datasets import Example
+from models.splits import NEAR_DUPLICATE, grouped_folds, near_duplicate_groups, shingles
 
 WORDS = "shares fall rise bank oil fed cuts raises profit loss quarter chief deal sues gold bond yield euro".split()
 SENTENCES = st.lists(st.sampled_from(WORDS), min_size=1, max_size=8).map(" ".join)
@@ -52,9 +52,10 @@ def test_each_stratum_is_spread_evenly_over_the_folds() -> None:
 
 
 @pytest.mark.data
-def test_no_near_duplicate_of_a_held_out_text_is_learnt_from(data_dir: Path) -> None:
-    config = load_config(DEFAULT_CONFIG)
-    learnt, held_out = divide(config, data_dir)
+def test_no_near_duplicate_of_a_held_out_text_is_learnt_from(
+    divided: tuple[list[Example], list[Example]],
+) -> None:
+    learnt, held_out = divided
     assert not {example.text for example in learnt} & {example.text for example in held_out}
     index: defaultdict[str, list[int]] = defaultdict(list)
     learnt_shingles = [shingles(example.text) for example in learnt]
@@ -70,10 +71,9 @@ def test_no_near_duplicate_of_a_held_out_text_is_learnt_from(data_dir: Path) -> 
 
 
 @pytest.mark.data
-def test_a_fifth_of_every_label_is_held_out(data_dir: Path) -> None:
-    config = load_config(DEFAULT_CONFIG)
-    learnt, held_out = divide(config, data_dir)
-    for head in config.heads:
+def test_a_fifth_of_every_label_is_held_out(divided: tuple[list[Example], list[Example]]) -> None:
+    learnt, held_out = divided
+    for head in load_config(DEFAULT_CONFIG).heads:
         if head.exported:
             for label in range(len(head.labels)):
                 kept = sum(example.targets.get(head.name) == label for example in held_out)
