@@ -5,11 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
+from math import log10
 from time import perf_counter
 from typing import Final
 
 from processors.labels import SentimentLabel
-from processors.messages import Alert, DeadLetter, Document, LabelledDocument, SeriesPoint
+from processors.messages import Alert, DeadLetter, Document, LabelledDocument, SeriesPoint, Tier
 from streams.observer import Observer
 
 WINDOW: Final = timedelta(hours=24)
@@ -19,14 +20,15 @@ _TIERS: Final = {"watch": 0, "urgent": 1, "flash": 2}
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Sentiment about one company or topic over the last 24 h of event time. `surprise` is the highest of a closed
-    bucket in that time (−log10 of chance), 0 where none has closed."""
+    """Sentiment about one company or topic over the last 24 h of event time. `surprise` (−log10 of chance) is the
+    highest of its closed buckets and alarms in that time, 0 where there were none; `tier` that of an open incident."""
 
     name: str
     negative: int
     neutral: int
     positive: int
     surprise: float
+    tier: Tier | None = None
 
     @property
     def total(self) -> int:
@@ -56,7 +58,7 @@ class Board(Observer):
         self._progress: deque[tuple[float, int]] = deque([(self.started, 0)])
         self._recent: list[tuple[datetime, str, SentimentLabel]] = []  # a heap: the oldest first
         self._counts: Counter[tuple[str, SentimentLabel]] = Counter()
-        self._surprise: dict[str, deque[tuple[datetime, float]]] = {}
+        self._surprise: dict[str, list[tuple[datetime, float]]] = {}
 
     def documents(self, batch: Sequence[LabelledDocument]) -> None:
         """Count sentiment by company and topic; late documents only as late."""
@@ -76,17 +78,18 @@ class Board(Observer):
         self.repeated += len(batch)
 
     def alerts(self, batch: Sequence[Alert]) -> None:
-        """Keep the latest event of each incident."""
+        """Keep the latest event of each incident, and its surprise."""
         for alert in batch:
             self.incidents[alert.incident] = alert
+            if alert.count and alert.event != "close":
+                self._surprised(alert.series, alert.at, -log10(max(alert.count.chance, 1e-300)))
         if self.first_alarm is None:
             self.first_alarm = self.seconds() - self.started
 
     def points(self, batch: Sequence[SeriesPoint]) -> None:
         """Keep the surprise of companies and topics."""
         for point in batch:
-            if point.kind in ("company", "topic"):
-                self._surprise.setdefault(point.series, deque()).append((point.end, point.surprise))
+            self._surprised(point.series, point.end, point.surprise)
 
     def dead_letters(self, batch: Sequence[DeadLetter]) -> None:
         """Count by reason."""
@@ -115,9 +118,11 @@ class Board(Observer):
         return (done - done_before) / (after - before) if after > before else 0.0
 
     def rows(self, kind: str) -> list[Row]:
-        """The series of `kind` (``company`` or ``topic``) of the last 24 h, the most surprising first."""
+        """The series of `kind` (``company`` or ``topic``) of the last 24 h, the most surprising first, those
+        with an open incident before all others."""
         self._forget()
         names = {name for (name, _), count in self._counts.items() if count and name.startswith(f"{kind}:")}
+        tiers = {alert.series: alert.tier for alert in self.incidents.values() if alert.event != "close"}
         rows = [
             Row(
                 name.partition(":")[2],
@@ -125,10 +130,13 @@ class Board(Observer):
                 self._counts[name, "neutral"],
                 self._counts[name, "positive"],
                 max((surprise for _, surprise in self._surprise.get(name, ())), default=0.0),
+                tiers.get(name),
             )
             for name in names
         ]
-        return sorted(rows, key=lambda row: (-round(row.surprise, 1), -row.negative, -row.total, row.name))
+        return sorted(
+            rows, key=lambda row: (row.tier is None, -round(row.surprise, 1), -row.negative, -row.total, row.name)
+        )
 
     def ranked_incidents(self) -> list[Alert]:
         """The latest event of each incident: open before closed, by tier, the newest first."""
@@ -136,6 +144,10 @@ class Board(Observer):
             self.incidents.values(),
             key=lambda alert: (alert.event == "close", -_TIERS[alert.tier], -alert.at.timestamp()),
         )
+
+    def _surprised(self, series: str, at: datetime, surprise: float) -> None:
+        if series.startswith(("company:", "topic:")):
+            heappush(self._surprise.setdefault(series, []), (at, surprise))
 
     def _forget(self) -> None:
         if self.now is None:
@@ -146,4 +158,4 @@ class Board(Observer):
             self._counts[name, label] -= 1
         for points in self._surprise.values():
             while points and points[0][0] < horizon:
-                points.popleft()
+                heappop(points)

@@ -105,7 +105,7 @@ def frame(board: Board, size: ConsoleDimensions, title: str, footer: str) -> Ren
     """One picture of `board` that fills a terminal of `size` exactly."""
     layout = Layout()
     body = Layout(name="body")
-    layout.split_column(Layout(_header(board, title, size.width), size=2), body, Layout(_foot(board, footer), size=2))
+    layout.split_column(Layout(_header(board, title), size=2), body, Layout(_foot(board, footer), size=2))
     height = size.height - 4
     if size.width >= _WIDE:
         upper = (height + 1) // 2
@@ -127,7 +127,7 @@ def frame(board: Board, size: ConsoleDimensions, title: str, footer: str) -> Ren
     return layout
 
 
-def _header(board: Board, title: str, width: int) -> RenderableType:
+def _header(board: Board, title: str) -> RenderableType:
     first = Table.grid(expand=True)
     first.add_column(ratio=1, no_wrap=True)
     first.add_column(justify="right", no_wrap=True)
@@ -140,7 +140,7 @@ def _header(board: Board, title: str, width: int) -> RenderableType:
     second = Table.grid(expand=True)
     second.add_column(ratio=1)
     second.add_column(no_wrap=True)
-    bar = ProgressBar(total=board.total or 1, completed=board.done if board.total else 0, width=max(10, width - 50))
+    bar = ProgressBar(total=board.total or 1, completed=board.done if board.total else 0)
     second.add_row(bar, Text(facts))
     return Group(first, second)
 
@@ -190,10 +190,10 @@ def _rows_panel(title: str, rows: Sequence[Row], height: int) -> Panel:
     most = max((row.total for row in shown), default=1)
     for row in shown:
         flame = "bold red" if row.surprise >= 3 else "yellow" if row.surprise >= 2 else _FAINT
-        table.add_row(Text(visible(row.name)), _Bar(row, most), Text(f"{row.surprise:.1f}", style=flame))
-    legend = Text.assemble(
-        f"{title}, 24 h: ", ("neg", "red"), " ", ("neu", _FAINT), " ", ("pos", "green"), ", surprise"
-    )
+        name = Text(visible(row.name), style=f"bold {TIER_STYLES[row.tier]}" if row.tier else "")
+        table.add_row(name, _Bar(row, most), Text(f"{row.surprise:.1f}", style=flame))
+    colours = (("neg", "red"), " ", ("neu", _FAINT), " ", ("pos", "green"))
+    legend = Text.assemble(f"{title} 24 h ", *colours, " surprise")
     return Panel(table, title=legend, title_align="left", border_style=_FAINT, padding=0)
 
 

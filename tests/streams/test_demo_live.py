@@ -103,6 +103,19 @@ def test_the_most_surprising_company_stands_first_then_the_most_negative() -> No
     assert board.rows("topic") == [Row("earnings", 1, 1, 1, 0.0)]
 
 
+def test_a_company_with_an_open_incident_stands_above_all_others_with_its_surprise() -> None:
+    board = Board(seconds=HandClock())
+    board.clock(NOON)
+    board.documents([about("BA", "negative", "1"), about("C", "positive", "2")])
+    board.points([series_point(series="company:C", surprise=9.0)])
+    board.alerts([alert(tier="watch")])
+    first, second = board.rows("company")
+    assert (first.name, first.tier, round(first.surprise, 1)) == ("BA", "watch", 6.5)
+    assert (second.name, second.tier) == ("C", None)
+    board.alerts([alert("2", event="close", sequence=1)])
+    assert [row.name for row in board.rows("company")] == ["C", "BA"]
+
+
 def test_what_is_older_than_a_day_is_forgotten() -> None:
     board = Board(seconds=HandClock())
     board.documents([about("B", "negative", "2", minutes=30), about("A", "negative")])
