@@ -126,7 +126,7 @@ def alert_lines(alerts: Iterable[Alert]) -> RenderableType:
             overflow="ellipsis",
         )
         line.add_row(what, Text(short_id(alert), style=_FAINT))
-        blocks += [line, Padding(Text(visible(alert.reason)), (0, 9, 1, 14))]
+        blocks += [line, Padding(Text(brief_reason(alert)), (0, 9, 1, 14))]
     return Group(*blocks)
 
 
@@ -146,6 +146,11 @@ def surprise_in_words(chance_per_year: float) -> str:
 def short_id(alert: Alert) -> str:
     """Enough of the id to find the alert by."""
     return visible(alert.id.removeprefix("alert-"))[:8]
+
+
+def brief_reason(alert: Alert) -> str:
+    """The first sentence of the reason."""
+    return visible(alert.reason).partition(". ")[0].removesuffix(".") + "."
 
 
 def visible(text: str) -> str:

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from processors.messages import Alert
-from streams.alert_view import EVENTS, TIER_STYLES, visible
+from streams.alert_view import EVENTS, TIER_STYLES, brief_reason, visible
 from streams.demo.board import Board, Row
 
 _FRAME_SECONDS: Final = 0.2
@@ -82,7 +82,7 @@ class PlainView(Board):
         for alert in batch:
             if alert.event != "update":
                 when = f"{alert.at:%d %b %H:%M}"
-                self._line(f"{when}  {alert.tier:<6} {EVENTS[alert.event]}: {visible(alert.reason)}")
+                self._line(f"{when}  {alert.tier:<6} {EVENTS[alert.event]}: {brief_reason(alert)}")
 
     def clock(self, now: datetime) -> None:
         """A line now and then."""
@@ -170,7 +170,7 @@ def _incident_lines(alert: Alert) -> list[Text]:
         (visible(alert.series), _FAINT if closed else "bold"),
         (f"  {EVENTS[alert.event]} {alert.at:%a %H:%M}", _FAINT),
     )
-    lines = [head, Text(f"  {visible(alert.reason)}", style=_FAINT if closed else "")]
+    lines = [head, Text(f"  {brief_reason(alert)}", style=_FAINT if closed else "")]
     if alert.evidence:
         first = alert.evidence[0]
         lines.append(Text(f"  {visible(first.source)}: {visible(first.excerpt)}", style=f"{_FAINT} italic"))

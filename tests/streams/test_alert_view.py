@@ -168,3 +168,13 @@ def test_the_list_has_a_block_for_each_alert_and_says_how_to_see_one(tmp_path: P
     assert "06 May 12:00  URGENT  company:BA  opened" in text
     assert "00aa3366" in text and "ffee9911" in text
     assert "tocsin alerts show ID --in" in text
+
+
+def test_the_list_tells_the_first_sentence_and_the_alert_all_of_the_reason(tmp_path: Path) -> None:
+    item = alert(reason="7 where 0.5 are usual (95 % interval 0–2). By chance about once a year.")
+    console = Console(file=io.StringIO(), width=140)
+    list_alerts(write(tmp_path, item), console)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "7 where 0.5 are usual (95 % interval 0–2)." in text
+    assert "By chance" not in text
+    assert "By chance about once a year." in printed(alert_details(item), width=200)

@@ -175,7 +175,7 @@ def test_plain_lines_tell_each_event_once_and_progress_every_few_seconds() -> No
     lines = str(console.file.getvalue()).splitlines()  # type: ignore[attr-defined]
     assert lines[0] == "a title"
     assert lines[1] == "06 May 12:00  urgent opened: 14 new negative stories about Boeing in 4 h, where 2.1 are usual."
-    assert lines[2] == "06 May 12:00  urgent opened: [b]x[2J"
+    assert lines[2] == "06 May 12:00  urgent opened: [b]x[2J."
     assert lines[3].startswith("00:06  1,200 of 5,000 records,")
     assert "event time Mon 06 May 12:01, 1 incidents, 0 refused" in lines[3]
     assert len(lines) == 5  # and one at the end
