@@ -23,6 +23,14 @@ _READ_CHARACTERS: Final = 600
 _ENGLISH_PRIOR: Final = 12.0
 _HINT_PRIOR: Final = 3.0
 
+# Words that only English writes so. Two of them, making up an eighth of the text, save the model's walk over its bytes.
+_ENGLISH_WORDS: Final = frozenset(
+    """
+    about after and are before been but could does from has have how its just more most not out said says shares should
+    stock than that the their these they this today were what when which while who why will with would you your
+    """.split()
+)
+_ENGLISH_SHARE: Final = 8
 # Names of tickers, people and pages belong to no language.
 _NO_WORDS: Final = re.compile(r"(?:https?://|www\.)\S*|[A-Za-z0-9_]*[$€£@][A-Za-z0-9_.$]*|\bRT\b|[^\w\s'’-]|[\d_]+")
 _WORD: Final = re.compile(r"[^\W\d_]{2}|[\u2e80-\u9fff\uac00-\ud7af\U00020000-\U0003ffff]")
@@ -38,14 +46,16 @@ def language_of(text: str, hint: str | None) -> str:
     """The BCP 47 primary subtag of the language of normalised `text`, ``und`` when there is nothing to read.
 
     `hint` is the publisher's tag (any BCP 47 tag); it tips the scales in short texts and decides nothing alone.
-    Chinese, Japanese and Korean are told by their script, the others by a naive Bayes model over byte n-grams
-    (Lui and Baldwin 2012, langid.py) with a prior for English and the hint. Deterministic and offline.
+    Chinese, Japanese and Korean are told by their script, plain English by its commonest words, the rest by a naive
+    Bayes model over byte n-grams (Lui and Baldwin 2012, langid.py) with a prior for English and the hint. Deterministic and offline.
     """
     words = _NO_WORDS.sub(" ", text[:_READ_CHARACTERS])
     if not _WORD.search(words):
         return NOTHING_TO_READ
     if not words.isascii() and (language := _by_script(words)):
         return language
+    if _plainly_english(words):
+        return "en"
     likelihoods: dict[str, float] = dict(_identifier().rank(words))
     likelihoods["en"] *= _ENGLISH_PRIOR
     hinted = primary_subtag(hint)
@@ -59,6 +69,12 @@ def primary_subtag(tag: str | None) -> str:
     """The primary subtag of a BCP 47 tag, lower case, withdrawn codes replaced; ``und`` for None."""
     subtag = (tag or NOTHING_TO_READ).replace("_", "-").partition("-")[0].lower()
     return _FORMER_CODES.get(subtag, subtag)
+
+
+def _plainly_english(words: str) -> bool:
+    split = words.lower().split()
+    english = [word for word in split if word in _ENGLISH_WORDS]
+    return len(english) * _ENGLISH_SHARE >= len(split) and len(set(english)) > 1
 
 
 def _by_script(words: str) -> str | None:
