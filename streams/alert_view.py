@@ -256,7 +256,7 @@ def _small_print(alert: Alert) -> Text:
 
 
 def _lines(alerts: Iterable[Alert]) -> str:
-    return "\n".join(f"  {alert.id}  {_instant(alert.at)}  {visible(alert.reason)}" for alert in alerts)
+    return "\n".join(f"  {alert.id}  {_instant(alert.at)}  {brief_reason(alert)}" for alert in alerts)
 
 
 def _instant(at: datetime) -> str:
