@@ -338,6 +338,9 @@ class StoryMemory:
             self._journal.drop(self._records, key)
         else:
             self._journal.put(self._records, key, record)
+        self._mark(key)
+
+    def _mark(self, key: str) -> None:
         if key not in self._changed:
             self._journal.put(self._changed, key, None)
 
@@ -366,6 +369,8 @@ class StoryMemory:
         """Drops the runs of `thread` in the story `key` that ended before an instant (None: all); whether any is left."""
         runs = self._runs[thread]
         rest = [run for run in runs if run.story != key or (before is not None and run.end >= before)]
+        if len(rest) != len(runs):
+            self._mark(key)
         if not rest:
             self._journal.drop(self._runs, thread)
             if len(thread) == HEX_DIGITS:

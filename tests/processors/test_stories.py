@@ -313,6 +313,16 @@ def test_all_is_forgotten_when_its_time_is_over() -> None:
     assert stories.__dict__["_runs"] == stories.__dict__["_firsts"] == stories.__dict__["_due"] == {}
 
 
+def test_a_piece_of_which_only_one_telling_is_forgotten_is_written_again() -> None:
+    """The same words at both ends of a story, held together by others in between."""
+    stories = filled([document("1", RECALL), document("2", RECALL_EDITED, 40), document("3", RECALL, 80)])
+    (key,) = stories.changed()
+    written = stories.pieces()
+    stories.expire(START + timedelta(hours=120 + 24 + 2))
+    assert stories.changed() == {key}
+    assert stories.pieces([key]) != written
+
+
 def test_a_copy_costs_a_counter_and_no_piece_outgrows_its_limit() -> None:
     stories = memory()
     long_name = "source with a long name é"
