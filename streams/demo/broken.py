@@ -65,9 +65,15 @@ BREAKAGES: Final[Mapping[str, tuple[str, Callable[[Fields, datetime], bytes]]]] 
 """What is wrong, in words: the reason it is to be refused for, and how to break a record that arrives at an instant."""
 
 
-def broken_record(rng: Random, piece: Piece) -> tuple[str, bytes]:
-    """A broken form of `piece` and the reason it is to be refused for. The over-long one is rare, being 1.2 MB."""
-    names = list(BREAKAGES)
-    name = rng.choices(names, [0.1 if name == "over-long" else 1.0 for name in names])[0]
+def breakages(rng: Random, count: int) -> list[str]:
+    """What is wrong with `count` broken records: everything at least once, the over-long (1.2 MB) only once."""
+    frequent = [name for name in BREAKAGES if name != "over-long"]
+    names = [*BREAKAGES, *rng.choices(frequent, k=count - len(BREAKAGES))]
+    rng.shuffle(names)
+    return names
+
+
+def broken_record(name: str, rng: Random, piece: Piece) -> tuple[str, bytes]:
+    """The form of `piece` that is broken as `name` says, and the reason it is to be refused for."""
     reason, damage = BREAKAGES[name]
     return reason, damage(dict(piece.fields) | {"id": f"b{rng.getrandbits(40):010x}"}, piece.arrived_at)

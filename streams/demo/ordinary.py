@@ -16,7 +16,7 @@ from processors.labels import SENTIMENTS, SentimentLabel
 from streams.demo.cast import PLAYERS, Player
 from streams.demo.newsroom import Newsroom, Piece, daytime
 
-MATTERS_PER_WEEKDAY: Final = 240
+MATTERS_PER_WEEKDAY: Final = 205
 _WEEKDAYS: Final = (1.0, 1.1, 1.08, 1.04, 0.88, 0.28, 0.33)
 _NEWS_HOURS: Final = ((0.35, 12.3, 1.7), (0.35, 15.5, 2.6), (0.18, 20.2, 1.1), (0.12, 4.0, 4.0))
 _POST_HOURS: Final = ((0.5, 14.6, 2.0), (0.3, 19.3, 2.3), (0.2, 1.5, 2.4))

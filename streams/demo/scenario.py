@@ -12,7 +12,7 @@ from random import Random
 from typing import Final
 
 from processors.labels import SentimentLabel
-from streams.demo.broken import broken_record
+from streams.demo.broken import breakages, broken_record
 from streams.demo.cast import WIRE
 from streams.demo.newsroom import Piece
 from streams.demo.ordinary import ordinary_days
@@ -127,8 +127,8 @@ def _broken(seed: int, heard: list[Piece]) -> tuple[Mapping[str, int], list[Arri
     victims = rng.sample(heard, 110) + rng.sample(in_burst, min(25, len(in_burst)))
     reasons: Counter[str] = Counter()
     arrivals = []
-    for piece in victims:
-        reason, raw = broken_record(rng, piece)
+    for name, piece in zip(breakages(rng, len(victims)), victims, strict=True):
+        reason, raw = broken_record(name, rng, piece)
         reasons[reason] += 1
         arrivals.append(Arrival(piece.arrived_at, raw))
     return dict(reasons), arrivals
