@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from processors.errors import PoisonError
+from processors.errors import ConfigurationError, PoisonError
 from processors.messages import Origin, Tick
 from streams.alert_view import alert_lines, short_id
 from streams.codec import decode_document
@@ -96,8 +96,12 @@ def _run_scenario(scenario: Scenario, out: Path, settings: Settings, labeller: L
 
 
 def _fresh_store(out: Path) -> SqliteStore:
-    for name in (STORE, f"{STORE}-wal", f"{STORE}-shm"):
-        (out / name).unlink(missing_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name in (STORE, f"{STORE}-wal", f"{STORE}-shm"):
+            (out / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"cannot write to {out}: {error.strerror}; choose another folder with --out") from None
     return SqliteStore(out / STORE)
 
 

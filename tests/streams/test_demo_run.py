@@ -7,8 +7,10 @@ from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
+from processors.errors import ConfigurationError
 from processors.messages import DeadLetter, Document, Tick
 from streams.demo.run import TICK_INTERVAL, run_demo, scenario_events
 from streams.demo.scenario import make_scenario
@@ -53,6 +55,12 @@ def test_a_second_run_replaces_the_first(tmp_path: Path) -> None:
     store = SqliteStore(out / STORE, read_only=True)
     assert [document.id for document in store.search(DocumentQuery())] == ["2"]
     store.close()
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(ConfigurationError, match=r"cannot write to .*taken.*--out"):
+        run_over(tmp_path / "taken", line("1", "Boeing falls"))
 
 
 def test_time_passes_by_the_minute_and_every_arrival_comes_between_its_ticks() -> None:
