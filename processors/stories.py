@@ -405,7 +405,8 @@ class StoryMemory:
         }
 
     def _runs_of(self, key: str, threads: tuple[str, ...]) -> list[tuple[str, int, int]]:
-        return [(thread, run.start, run.end) for thread in threads for run in self._runs[thread] if run.story == key]
+        own = ((thread, run) for thread in threads for run in sorted(self._runs[thread]) if run.story == key)
+        return [(thread, run.start, run.end) for thread, run in own]
 
     def _take(self, key: str, piece: Mapping[str, Any]) -> None:
         spread = Spread.read(piece["spread"])

@@ -315,7 +315,8 @@ def test_all_is_forgotten_when_its_time_is_over() -> None:
 
 def test_a_piece_of_which_only_one_telling_is_forgotten_is_written_again() -> None:
     """The same words at both ends of a story, held together by others in between."""
-    stories = filled([document("1", RECALL), document("2", RECALL_EDITED, 40), document("3", RECALL, 80)])
+    ends = [document(name, RECALL, hours, repost_of="0") for name, hours in (("1", 0), ("3", 80))]
+    stories = filled([ends[0], document("2", RECALL_EDITED, 40), ends[1]])
     (key,) = stories.changed()
     written = stories.pieces()
     stories.expire(START + timedelta(hours=120 + 24 + 2))
