@@ -20,7 +20,13 @@ class DetectionSettings:
     )
     max_companies: int = parameter(4, "a text that names more companies than this is about none of them")
     windows_hours: tuple[int, ...] = parameter(
-        (1, 3, 24, 72), "lengths of the windows that are tested, rising; each is charged for", unit="h"
+        (1, 3, 24, 72), "lengths of the windows that are tested, rising", unit="h"
+    )
+    count_looks: float = parameter(
+        1.5, "allowance for asking several windows whether there are more; measured for the default windows"
+    )
+    share_looks: float = parameter(
+        0.5, "allowance for asking several windows whether the share is higher; measured for the default windows"
     )
 
     minimum_stories: int = parameter(3, "no alarm with fewer novel stories, from as many authors, than this")

@@ -71,11 +71,10 @@ def assess_window(
     mean = expected.rate * exposure(window.start, window.end)
     alpha = expected.share * expected.concentration
     beta = expected.concentration - alpha
-    windows = len(settings.windows_hours)
-    by_count = count_chance(window.negatives, mean, expected.shape, expected.per_year, windows)
+    by_count = count_chance(window.negatives, mean, expected.shape, expected.per_year, settings.count_looks)
     by_share = None
     if expected.tested and by_count <= settings.leave_chance:
-        by_share = share_chance(window.negatives, window.stories, alpha, beta, expected.per_year, windows)
+        by_share = share_chance(window.negatives, window.stories, alpha, beta, expected.per_year, settings.share_looks)
     return Assessment(
         hours,
         window.start,
@@ -246,12 +245,12 @@ def alert_of(
 def silent_below(told: Assessment, kind: IncidentKind, settings: DetectionSettings) -> int:
     """The least number of novel negatives in this window that would have rung, all else in it unchanged."""
     others = told.stories - told.negatives
-    windows = len(settings.windows_hours)
 
     def rings(negatives: int) -> bool:
-        chance = count_chance(negatives, told.mean, told.shape, told.per_year, windows)
+        chance = count_chance(negatives, told.mean, told.shape, told.per_year, settings.count_looks)
         if kind == "sentiment":
-            share = share_chance(negatives, negatives + others, told.alpha, told.beta, told.per_year, windows)
+            total = negatives + others
+            share = share_chance(negatives, total, told.alpha, told.beta, told.per_year, settings.share_looks)
             chance = max(chance, share)
         return chance <= settings.rungs[0]
 
