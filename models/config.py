@@ -74,6 +74,10 @@ class Optimiser:
     warmup: float = 0.06
     """Share of all steps."""
     label_smoothing: float = 0.0
+    consistency: float = 0.0
+    """Weight of R-Drop's divergence between two dropout passes (Liang et al. 2021); 0: one pass, half the time."""
+    average_decay: float = 0.0
+    """Decay a step of the moving average of the weights, which becomes the model; 0: the last weights do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

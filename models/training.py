@@ -55,12 +55,14 @@ def fine_tune(
     optimiser = torch.optim.AdamW(parameter_groups(network, settings), weight_decay=settings.weight_decay, fused=True)
     epoch_steps = -(-len(data) // settings.batch_size)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, warm_up_and_decay(settings, epoch_steps))
+    average = {name: value.detach().clone() for name, value in network.named_parameters()}
     first = 0
     if checkpoint.exists():
         state = torch.load(checkpoint, map_location=device(), weights_only=True)
         network.load_state_dict(state["network"])
         optimiser.load_state_dict(state["optimiser"])
         schedule.load_state_dict(state["schedule"])
+        average = state["average"]
         first = int(state["epoch"]) + 1
     with progress() as bars:
         for epoch in range(first, settings.epochs):
@@ -75,6 +77,7 @@ def fine_tune(
                 optimiser.step()
                 schedule.step()
                 optimiser.zero_grad()
+                follow(average, network, settings.average_decay)
                 running = 0.98 * running + 0.02 * loss.item() if running else loss.item()
                 bars.update(bar, advance=1, note=f"loss {running:.4f}")
             bars.console.print(f"epoch {epoch + 1}: loss {running:.4f}, {time.monotonic() - started:.0f} s")
@@ -83,30 +86,41 @@ def fine_tune(
                     "network": network.state_dict(),
                     "optimiser": optimiser.state_dict(),
                     "schedule": schedule.state_dict(),
+                    "average": average,
                     "epoch": epoch,
                 },
                 checkpoint,
             )
+    network.load_state_dict({**network.state_dict(), **average})
 
 
 def batch_loss(network: Network, batch: Batch, heads: tuple[Head, ...], settings: Optimiser) -> torch.Tensor:
     """Sum over heads of the cross-entropy of the texts labelled for it, weighted, per text of the batch.
 
     Divided by all texts rather than by those labelled for the head, so that a labelled text weighs the same whatever
-    batch it falls into.
+    batch it falls into. With `consistency`, each text is read twice, under two dropouts, and for every head half the
+    symmetric Kullback-Leibler divergence of its two readings is added: also where the text has no label for it.
     """
+    passes = 2 if settings.consistency else 1
     with mixed_precision():
-        outputs = network(batch.input_ids.to(device()), batch.attention_mask.to(device()))
+        outputs = network(
+            batch.input_ids.repeat(passes, 1).to(device()), batch.attention_mask.repeat(passes, 1).to(device())
+        )
     total = torch.zeros((), device=device())
     for head in heads:
+        logits = outputs[head.name].float()
         cross_entropy = functional.cross_entropy(
-            outputs[head.name].float(),
-            batch.targets[head.name].to(device()),
+            logits,
+            batch.targets[head.name].repeat(passes).to(device()),
             ignore_index=IGNORED,
             label_smoothing=settings.label_smoothing,
             reduction="sum",
         )
-        total = total + head.weight * cross_entropy / len(batch.rows)
+        total = total + head.weight * cross_entropy / len(logits)
+        if settings.consistency:
+            first, second = functional.log_softmax(logits, -1).chunk(2)
+            divergence = ((first.exp() - second.exp()) * (first - second)).sum(-1).mean() / 2
+            total = total + head.weight * settings.consistency * divergence
     return total
 
 
@@ -138,6 +152,13 @@ def parameter_groups(network: Network, settings: Optimiser) -> Iterator[dict[str
     for (rate, decayed), parameters in groups.items():
         group: dict[str, object] = {"params": parameters, "lr": rate}
         yield group if decayed else {**group, "weight_decay": 0.0}
+
+
+@torch.no_grad()
+def follow(average: dict[str, torch.Tensor], network: Network, decay: float) -> None:
+    """Move the moving `average` in place towards the weights of `network`."""
+    for name, value in network.named_parameters():
+        average[name].lerp_(value, 1 - decay)
 
 
 def warm_up_and_decay(settings: Optimiser, epoch_steps: int) -> Callable[[int], float]:

@@ -84,7 +84,14 @@ def config(encoder_folder: Path) -> TrainingConfig:
         heads=(Head(name="mood", labels=("bad", "good")), Head(name="subject", labels=("oil", "bank"))),
         data=(DataSource(file="mood.csv", head="mood"), DataSource(file="subject.csv", head="subject")),
         encoder=Encoder(path=str(encoder_folder), max_length=32),
-        optimiser=Optimiser(epochs=3, learning_rate=5e-3, head_learning_rate=5e-3),
+        optimiser=Optimiser(
+            epochs=4,
+            learning_rate=5e-3,
+            head_learning_rate=5e-3,
+            consistency=1.0,
+            average_decay=0.9,
+            label_smoothing=0.05,
+        ),
     )
 
 
