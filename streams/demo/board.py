@@ -44,7 +44,6 @@ class Board(Observer):
     now: datetime | None = None
     done: int = 0
     total: int | None = None
-    read: int = 0
     unlabelled: int = 0
     late: int = 0
     repeated: int = 0
@@ -62,7 +61,6 @@ class Board(Observer):
 
     def documents(self, batch: Sequence[LabelledDocument]) -> None:
         """Count sentiment by company and topic; late documents only as late."""
-        self.read += len(batch)
         for document in batch:
             self.late += document.late
             if document.sentiment is None or document.topic is None:

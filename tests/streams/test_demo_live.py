@@ -129,7 +129,7 @@ def test_what_is_older_than_a_day_is_forgotten() -> None:
 def test_late_and_unlabelled_documents_are_counted_but_are_no_sentiment() -> None:
     board = Board(seconds=HandClock())
     board.documents([labelled_document("1", late=True), unlabelled(labelled_document("2")), labelled_document("3")])
-    assert (board.read, board.late, board.unlabelled) == (3, 1, 1)
+    assert (board.late, board.unlabelled) == (1, 1)
     assert [row.total for row in board.rows("company")] == [1]
 
 
