@@ -1,6 +1,5 @@
 """A packaged model, run by ONNX Runtime alone: for proofs and figures (services have their own batching)."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from tokenizers import Tokenizer
 
 from models.evaluate import Probabilities
 from processors.errors import ModelError
+from processors.model_input import model_hash
 
 DEFAULT_MODEL = Path(__file__).parent / "default"
 
@@ -92,8 +92,5 @@ def row_dependence(model: OnnxModel, texts: Sequence[str], batch_size: int = 16)
 
 
 def content_hash(folder: Path) -> str:
-    """Hex sha256 over ``model.onnx`` and ``tokenizer.json``: what decides a label, given the text."""
-    digest = hashlib.sha256()
-    for name in ("model.onnx", "tokenizer.json"):
-        digest.update((folder / name).read_bytes())
-    return digest.hexdigest()
+    """The hash by which the model in `folder` is known."""
+    return model_hash((folder / "model.onnx").read_bytes(), (folder / "tokenizer.json").read_bytes())

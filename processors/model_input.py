@@ -4,6 +4,7 @@ Training and serving both call `model_text`, so that a label never depends on wh
 The tokenizer lower-cases and drops control characters by itself.
 """
 
+import hashlib
 import html
 import re
 import unicodedata
@@ -40,3 +41,11 @@ def _clean(text: str) -> str:
         text = decoded
     text = _WHITESPACE.sub(" ", _URL.sub(f" {URL_WORD} ", text)).strip()
     return text[:MAX_CHARACTERS].rstrip()
+
+
+def model_hash(network: bytes, tokenizer: bytes) -> str:
+    """The hash that names a model: SHA-256 in hex of its ONNX file followed by its tokenizer file.
+
+    These two decide a label, given the text.
+    """
+    return hashlib.sha256(network + tokenizer).hexdigest()

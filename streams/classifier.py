@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from processors.enrichment import Classification, ModelIdentity, classification_of
-from processors.errors import ModelError
+from processors.errors import ModelError, TocsinError
 from processors.labels import SENTIMENTS, TOPICS
+from processors.model_input import model_hash
 
 TOKENS_PER_BATCH = 2048
 """A batch holds about so many tokens, padding included: more gains nothing on a CPU and costs memory."""
@@ -60,13 +61,18 @@ class EmbeddedClassifier:
         self._description = _read_description(folder)
         self.lengths: list[int] = self._description["lengths"]
         try:
-            self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+            network, tokenizer = (folder / "model.onnx").read_bytes(), (folder / "tokenizer.json").read_bytes()
+            if model_hash(network, tokenizer) != self._description["hash"]:
+                raise ModelError(
+                    f"the files of the model in {folder} are not those that model.json names: install it again"
+                )
+            self._tokenizer = Tokenizer.from_buffer(tokenizer)
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = threads
             options.log_severity_level = 3
-            self._session = onnxruntime.InferenceSession(
-                str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+        except TocsinError:
+            raise
         except Exception as error:  # both libraries raise bare Exceptions of their own
             raise ModelError(f"cannot load the model in {folder}: {error}; install it again") from error
         self._tokenizer.no_padding()
