@@ -37,6 +37,9 @@ from processors.identity import canonical_json, format_instant
 from processors.messages import SCHEMA_VERSION, Document, Kind
 
 MAX_RECORD_BYTES: Final = 1024 * 1024
+MAX_MESSAGE_BYTES: Final = 4 * MAX_RECORD_BYTES
+"""Of what Tocsin writes: an input record at its limit grows by what is found out about it."""
+
 MAX_IDENTITY_BYTES: Final = 512  # the longest _id that Elasticsearch takes
 MAX_DEPTH: Final = 32
 MAX_INTEGER: Final = 2**63 - 1
@@ -77,6 +80,8 @@ def decode_document(
     With `now` (aware), a document published more than `future_tolerance` later is refused. null in an optional field
     means absent. Raises PoisonError, and nothing else, for any bytes that are no such document.
     """
+    if len(raw) > MAX_RECORD_BYTES:
+        raise too_large(len(raw))
     value = _parse_object(raw)
     _check_schema(value)
     mended = False
@@ -106,8 +111,8 @@ def decode(message_type: type[T], raw: bytes) -> T:
 
     Unknown fields are ignored. Raises PoisonError for anything else that is wrong, a newer major version first of all.
     """
-    if len(raw) > MAX_RECORD_BYTES:
-        raise too_large(len(raw))
+    if len(raw) > MAX_MESSAGE_BYTES:
+        raise too_large(len(raw), MAX_MESSAGE_BYTES)
     try:
         message: T = _adapter(cast(Any, message_type)).validate_json(raw, strict=True, extra="ignore")
     except ValidationError as error:
@@ -121,9 +126,9 @@ def decode(message_type: type[T], raw: bytes) -> T:
     return message
 
 
-def too_large(length: int) -> PoisonError:
+def too_large(length: int, limit: int = MAX_RECORD_BYTES) -> PoisonError:
     """The refusal of a record of `length` bytes."""
-    return PoisonError("too-large", f"{length} bytes, the limit is {MAX_RECORD_BYTES}: cut the text or send parts")
+    return PoisonError("too-large", f"{length} bytes, the limit is {limit}: cut the text or send parts")
 
 
 @cache
@@ -133,8 +138,6 @@ def _adapter(message_type: type[Any]) -> TypeAdapter[Any]:
 
 def _parse_object(raw: bytes) -> dict[str, Any]:
     """`raw` as a JSON object that any other JSON reader understands in the same way."""
-    if len(raw) > MAX_RECORD_BYTES:
-        raise too_large(len(raw))
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:

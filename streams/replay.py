@@ -98,21 +98,39 @@ def replay_documents(
     ConfigurationError: for a file that cannot be opened before anything is written, for one that is damaged
     after everything readable was replayed.
     """
+    documents = ordered(paths, now=now)
+    names = [path.name for path in paths]
+    summary = replay_events(
+        with_ticks(documents), len(documents), out, settings, labeller, observer=observer, files=names
+    )
+    if documents.damage:
+        raise ConfigurationError("\n".join(documents.damage))
+    return summary
+
+
+def replay_events(
+    events: Iterable[Event],
+    total: int,
+    out: Path,
+    settings: Settings,
+    labeller: Labeller,
+    *,
+    observer: Observer | None = None,
+    files: Sequence[str] = (),
+) -> Summary:
+    """Run `events` (`total` input records and ticks, in order of arrival) and leave everything in the folder `out`."""
     started = time.perf_counter()
     summary = Summary()
-    documents = ordered(paths, now=now)
     with OutputFolder(out) as folder:
         watching = Watching(folder, summary, *([observer] if observer else []))
-        make_pipeline(settings, labeller, watching).run(with_ticks(documents), total=len(documents))
+        make_pipeline(settings, labeller, watching).run(events, total=total)
     seconds = time.perf_counter() - started
     summary.write(
         out,
-        files=[path.name for path in paths],
+        files=list(files),
         model=[labeller.model.name, labeller.model.version, labeller.model.hash],
         settings_hash=settings_hash(settings),
         seconds=round(seconds, 1),
         documents_per_second=round(summary.documents_read / seconds, 1),
     )
-    if documents.damage:
-        raise ConfigurationError("\n".join(documents.damage))
     return summary

@@ -1,6 +1,5 @@
 """`tocsin demo`: a run over the invented scenario, or over the user's own files, with a view of what goes on."""
 
-import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,10 +17,10 @@ from streams.deadletters import dead_letter
 from streams.demo.live import LiveView, PlainView
 from streams.demo.scenario import NOTICE, Scenario, make_scenario
 from streams.observer import Watching
-from streams.outputs import OutputFolder, Summary
+from streams.outputs import Summary
 from streams.pipeline import Event, Labeller
-from streams.replay import embedded_labeller, make_pipeline, replay_documents
-from streams.settings import Settings, settings_hash
+from streams.replay import embedded_labeller, replay_documents, replay_events
+from streams.settings import Settings
 from streams.sqlite_store import STORE, SqliteStore
 from streams.store import StoreWriter
 
@@ -56,7 +55,9 @@ def run_demo(
             if files:
                 summary = replay_documents(files, out, settings, labeller, now=datetime.now(UTC), observer=watching)
             else:
-                summary = _run_scenario(make_scenario(), out, settings, labeller, watching)
+                scenario = make_scenario()
+                events, total = scenario_events(scenario), len(scenario.arrivals)
+                summary = replay_events(events, total, out, settings, labeller, observer=watching)
     finally:
         store.close()
     _print_summary(console, view, summary, out)
@@ -75,24 +76,6 @@ def scenario_events(scenario: Scenario) -> Iterator[Event]:
             yield decode_document(arrival.raw, now=arrival.at)
         except PoisonError as error:
             yield dead_letter("enrich", error, Origin("scenario", 0, offset), arrival.raw)
-
-
-def _run_scenario(scenario: Scenario, out: Path, settings: Settings, labeller: Labeller, observer: Watching) -> Summary:
-    started = time.perf_counter()
-    summary = Summary()
-    with OutputFolder(out) as folder:
-        pipeline = make_pipeline(settings, labeller, Watching(folder, summary, observer))
-        pipeline.run(scenario_events(scenario), total=len(scenario.arrivals))
-    seconds = time.perf_counter() - started
-    summary.write(
-        out,
-        files=[],
-        model=[labeller.model.name, labeller.model.version, labeller.model.hash],
-        settings_hash=settings_hash(settings),
-        seconds=round(seconds, 1),
-        documents_per_second=round(summary.documents_read / seconds, 1),
-    )
-    return summary
 
 
 def _fresh_store(out: Path) -> SqliteStore:

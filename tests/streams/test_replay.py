@@ -192,3 +192,10 @@ def test_documents_from_the_future_are_refused_before_they_move_the_clock(tmp_pa
 
     assert summary.dead_letter_reasons == Counter({"future-timestamp": 1})
     assert summary.last == START + timedelta(minutes=1)
+
+
+def test_a_document_at_the_limit_of_the_input_can_be_read_back(tmp_path: Path) -> None:
+    large = document(1, "word " * 209_000)
+    replayed([large], tmp_path)
+
+    recorded_labeller(tmp_path / DOCUMENTS)
