@@ -131,17 +131,12 @@ class Alarms:
             return
         if self._history.known_stories(series) < _REGULAR:
             return
-        expected = self._history.expect(series)
-        mean = expected.stories_rate * self._history.exposure(series)(latest, now)
-        per_year, shape = expected.stories_rate * HOURS_PER_YEAR, expected.stories_shape
-        chance = per_year * (1 - count_tail(1, mean * (shape + 1) / shape, shape + 1))
-        rung = rung_of(chance, self._settings)
+        told = self._silence(series, latest, now)
+        rung = rung_of(told.by_count, self._settings)
         watch = self._watches.get(_SILENCE + series)
         incident = watch.open if watch is not None else None
         if rung is None or (incident is not None and rung >= incident.rung):
             return
-        hours = (now - latest) // HOUR
-        told = Assessment(hours, latest, now, 0, 0, mean, shape, 1.0, 1.0, per_year, chance, None)
         if incident is None:
             self._watches.edit(_SILENCE + series, Watch).open = _incident(series, "no-data", told, now, rung)
             self._open.add(_SILENCE + series)
@@ -151,9 +146,18 @@ class Alarms:
         yield self._raise(series, incident, event, told, now, versions)
 
     def hear(self, series: str, at: int, versions: Versions) -> Iterator[Alert]:
-        """Closes the no-data incident of a source that is heard again."""
+        """Closes the no-data incident of a source that is heard again, and tells how long it was silent."""
         if _SILENCE + series in self._open:
+            incident = self._touch(_SILENCE + series)
+            incident.told = self._silence(series, incident.told.start, at)
             yield self._close(_SILENCE + series, at, versions)
+
+    def _silence(self, series: str, start: int, end: int) -> Assessment:
+        expected = self._history.expect(series)
+        mean = expected.stories_rate * self._history.exposure(series)(start, end)
+        per_year, shape = expected.stories_rate * HOURS_PER_YEAR, expected.stories_shape
+        chance = per_year * (1 - count_tail(1, mean * (shape + 1) / shape, shape + 1))
+        return Assessment((end - start) // HOUR, start, end, 0, 0, mean, shape, 1.0, 1.0, per_year, chance, None)
 
     def _start(self, series: str, kind: IncidentKind, told: Assessment, at: int, versions: Versions) -> Iterator[Alert]:
         topics = f"company-topic:{series.partition(':')[2]}/"
