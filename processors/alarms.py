@@ -102,9 +102,8 @@ class Alarms:
         if incident is None or (incident.told.start + 1) // HOUR < at // HOUR - self._settings.quarantine_hours:
             return  # the window's first hours may be folded into the baseline already
         before, expected, exposure = incident.told, self._history.expect(series), self._history.exposure(series)
-        told = assess_window(
-            self._buckets, series, expected, exposure, before.hours, before.start, before.end, self._settings
-        )
+        window = self._buckets.windows(series, [before.start], before.end)[0]
+        told = assess_window(before.hours, window, expected, exposure, self._settings)
         if told.negatives == before.negatives:
             return
         if before.by_share is None or told.by_share is None:

@@ -1,6 +1,6 @@
 """What is counted: series, and their buckets, closed and open, in enough detail for windows that slide."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from processors.labels import SENTIMENTS, SentimentLabel
@@ -142,33 +142,41 @@ class Buckets:
             if start < told.second <= end
         ]
 
-    def window(self, series: str, start: int, end: int) -> Window:
-        """What lies in (start, end]; coordinated stories left out, an origin once among the negatives.
+    def windows(self, series: str, starts: Sequence[int], end: int) -> list[Window]:
+        """What lies in (start, end] for each of `starts`, latest start first; coordinated stories left out, an origin
+        once among the negatives.
 
         Of an hour too busy to be listed, the unlisted part counts in proportion to the time in the window, and
         without regard to origins.
         """
         buckets = self.of(series)
         origins: set[str] = set()
-        unlisted = unlisted_others = others = 0.0
-        for hour in range((start + 1) // HOUR, end // HOUR + 1):
-            bucket = buckets.get(hour)
-            if bucket is None or not bucket.stories:
-                continue
-            begin = hour * HOUR
-            if start < begin and end >= begin + HOUR - 1:
-                part = 1.0
-                others += len(bucket.others)
-                inside = bucket.told
-            else:
-                part = (min(end + 1, begin + HOUR) - max(start + 1, begin)) / HOUR
-                others += sum(start < second <= end for second in bucket.others)
-                inside = tuple(told for told in bucket.told if start < told.second <= end)
-            origins.update(told.origin for told in inside if not told.coordinated)
-            unlisted += part * (bucket.negatives - len(bucket.told))
-            unlisted_others += part * (bucket.stories - bucket.negatives - len(bucket.others))
-        negatives = len(origins) + int(unlisted)
-        return Window(start, end, negatives, negatives + int(others + unlisted_others))
+        others = unlisted = unlisted_others = 0.0  # of the whole hours so far
+        found: list[Window] = []
+        for hour in range(end // HOUR, (starts[-1] + 1) // HOUR - 1, -1):
+            bucket, begin = buckets.get(hour, EMPTY), hour * HOUR
+            last = min(end, begin + HOUR - 1)
+            while len(found) < len(starts) and starts[len(found)] >= begin:
+                start = starts[len(found)]
+                part = max(last - start, 0) / HOUR
+                inside = {t.origin for t in bucket.told if start < t.second <= end and not t.coordinated}
+                negatives = len(inside | origins) + int(unlisted + part * (bucket.negatives - len(bucket.told)))
+                rest = sum(start < second <= end for second in bucket.others)
+                rest_unlisted = part * (bucket.stories - bucket.negatives - len(bucket.others))
+                total = negatives + int(others + rest + unlisted_others + rest_unlisted)
+                found.append(Window(start, end, negatives, total))
+            if bucket.stories:
+                part = (last + 1 - begin) / HOUR
+                for told in bucket.told:
+                    if told.second <= end and not told.coordinated:
+                        origins.add(told.origin)
+                others += len(bucket.others) if part == 1.0 else sum(second <= end for second in bucket.others)
+                unlisted += part * (bucket.negatives - len(bucket.told))
+                unlisted_others += part * (bucket.stories - bucket.negatives - len(bucket.others))
+        for start in starts[len(found) :]:  # those that begin with an hour
+            negatives = len(origins) + int(unlisted)
+            found.append(Window(start, end, negatives, negatives + int(others + unlisted_others)))
+        return found
 
     def latest_told(self, series: str) -> int | None:
         """The second of the latest listed novel negative."""

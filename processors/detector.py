@@ -198,7 +198,7 @@ class Detector:
         hour, negative = second // HOUR, document.sentiment.label == self._settings.polarity
         novel = sighting.is_first
         told = Told(second, key, _origin(document, key), sighting.story.coordinated) if novel and negative else None
-        dirty = {(series, hour) for series in record.series}
+        dirty = {(series, hour) for series in record.series} if self._is_closed(hour) else set()
         revised = self._displace(record.owner, sighting, dirty) if sighting.displaced else set()
         self._ledger.add(record.owner, key, at // HOUR, Counted(second, negative, record.series) if novel else None)
         for series in record.series:
@@ -214,7 +214,7 @@ class Detector:
             revised.update(record.series)
         for series in sorted(revised):
             alerts += self._alarms.revise(series, at, document.versions)
-        points = self._points_again(dirty)
+        points = self._points_again(dirty) if dirty else ()
         if novel:
             self._owners.learn(record.owner, document)
         self._owners.mark_changes()
@@ -224,7 +224,7 @@ class Detector:
         """Makes ready all that the record counts in, and notes that the feed is alive."""
         for name in record.series:
             self._hear(name, record.sector, record.time_zone, second)
-            self._awake[name] = self._series[name].latest
+            self._awake[name] = max(second, self._awake.get(name, second))
             if name.startswith("source:"):
                 self._sources.add(name)
         self._hear(FEED, "", _UTC, second)
@@ -242,8 +242,8 @@ class Detector:
             self._series.replace(name, Series(sector, time_zone, second))
             self._history.begin(name, second)
             return
-        if series.latest < second:
-            self._series.edit(name).latest = second
+        if series.latest < second and (second // HOUR > series.latest // HOUR or name.startswith("source:")):
+            self._series.edit(name).latest = second  # others are written once an hour: nothing looks closer
         if series.sector != sector or series.time_zone != time_zone:
             series = self._series.edit(name)
             series.sector, series.time_zone = sector, time_zone
@@ -362,14 +362,15 @@ class Detector:
             revision=bucket.revision,
         )
 
+    def _is_closed(self, hour: int) -> bool:
+        progress = self._progress.get(_PROGRESS)
+        return progress is not None and progress.open_hour is not None and hour < progress.open_hour
+
     def _points_again(self, dirty: set[tuple[str, int]]) -> tuple[SeriesPoint, ...]:
         """The points of buckets that changed after they closed, as a further revision."""
-        progress = self._progress.get(_PROGRESS)
-        if progress is None or progress.open_hour is None:
-            return ()
         points = []
         for series, hour in sorted(dirty):
-            if hour < progress.open_hour:
+            if self._is_closed(hour):
                 bucket = self._buckets.of(series)[hour]
                 bucket = bucket._replace(revision=bucket.revision + 1)
                 self._buckets.put(series, hour, bucket)

@@ -131,6 +131,7 @@ class History:
     ) -> None:
         """An empty history over the detector's own series, buckets and watches; it folds the buckets."""
         self._settings = settings
+        self._changes = changes
         self._series = series
         self._buckets = buckets
         self._watches = watches
@@ -181,8 +182,10 @@ class History:
 
     def observe_model(self, day: int, model: str) -> None:
         """Counts a document that `model` (with its dictionary) labelled."""
-        documents = self.models.edit(str(day), Models).documents
-        documents[model] = documents.get(model, 0) + 1
+        name = str(day)
+        documents = (self.models.get(name) or self.models.edit(name, Models)).documents
+        self._changes.put(documents, model, documents.get(model, 0) + 1)
+        self._changes.mark(f"models/{name}")
 
     def expect(self, series: str) -> Expectation:
         """What is to be expected of a series that was begun."""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple, Self
 
 from processors.baseline import Expectation
-from processors.counts import Buckets
+from processors.counts import Buckets, Window
 from processors.detection import DetectionSettings
 from processors.evidence import reason_of
 from processors.identity import content_id
@@ -57,17 +57,13 @@ class Assessment(NamedTuple):
 
 
 def assess_window(
-    buckets: Buckets,
-    series: str,
+    hours: int,
+    window: Window,
     expected: Expectation,
     exposure: Callable[[int, int], float],
-    hours: int,
-    start: int,
-    end: int,
     settings: DetectionSettings,
 ) -> Assessment:
     """Asks both questions of one window; `exposure` integrates the series' profile between two seconds."""
-    window = buckets.window(series, start, end)
     mean = expected.rate * exposure(window.start, window.end)
     alpha = expected.share * expected.concentration
     beta = expected.concentration - alpha
@@ -100,15 +96,15 @@ def assess(
     since: int,
     settings: DetectionSettings,
 ) -> list[Assessment]:
-    """The windows that end at `end` and hold enough evidence, more than expected; nothing at or before `since` counts."""
+    """The windows that end at `end`, hold enough evidence and are loud enough for an incident to stay open; nothing at
+    or before `since` counts."""
+    starts = [max(end - hours * HOUR, since) for hours in settings.windows_hours]
     found = []
-    for hours in reversed(settings.windows_hours):
-        start = max(end - hours * HOUR, since)
-        assessment = assess_window(buckets, series, expected, exposure, hours, start, end, settings)
-        if assessment.negatives < settings.minimum_stories:
-            break  # a shorter window holds no more
-        if assessment.negatives > assessment.mean:
-            found.append(assessment)
+    for hours, window in zip(settings.windows_hours, buckets.windows(series, starts, end), strict=True):
+        if window.negatives >= settings.minimum_stories:
+            assessment = assess_window(hours, window, expected, exposure, settings)
+            if assessment.negatives > assessment.mean and assessment.by_count <= settings.leave_chance:
+                found.append(assessment)
     return found
 
 

@@ -89,7 +89,7 @@ def share_tail(least: int, total: int, alpha: float, beta: float) -> float:
     for k in range(least, total):
         term *= (total - k) * (k + alpha) / ((k + 1) * (total - k - 1 + beta))
         tail += term
-        if term < tail * 1e-17:
+        if term < tail * 1e-15:
             break
     return min(tail, 1.0)
 
