@@ -72,7 +72,7 @@ class Alarms:
         since = max(watch.used, company.used)
         expected, exposure = self._history.expect(series), self._history.exposure(series)
         # A late story completes windows that end at itself, and those that end at the newest.
-        ends = sorted({second, max(self._buckets.latest_told(series) or second, second)})
+        ends = sorted({second, max(self._buckets.latest_told(series, second), second)})
         found = [
             assessment
             for end in ends

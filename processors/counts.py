@@ -154,7 +154,11 @@ class Buckets:
         others = unlisted = unlisted_others = 0.0  # of the whole hours so far
         found: list[Window] = []
         for hour in range(end // HOUR, (starts[-1] + 1) // HOUR - 1, -1):
-            bucket, begin = buckets.get(hour, EMPTY), hour * HOUR
+            bucket, begin = buckets.get(hour), hour * HOUR
+            if bucket is None:
+                if starts[len(found)] < begin:
+                    continue
+                bucket = EMPTY
             last = min(end, begin + HOUR - 1)
             while len(found) < len(starts) and starts[len(found)] >= begin:
                 start = starts[len(found)]
@@ -178,10 +182,11 @@ class Buckets:
             found.append(Window(start, end, negatives, negatives + int(others + unlisted_others)))
         return found
 
-    def latest_told(self, series: str) -> int | None:
-        """The second of the latest listed novel negative."""
+    def latest_told(self, series: str, second: int) -> int:
+        """The second of the latest listed novel negative at or after `second`; `second` when there is none."""
         buckets = self.of(series)
-        return max((bucket.told[-1].second for bucket in buckets.values() if bucket.told), default=None)
+        later = (hour for hour in buckets if hour >= second // HOUR)
+        return max((buckets[hour].told[-1].second for hour in later if buckets[hour].told), default=second)
 
     def names(self) -> list[str]:
         """The names of all buckets, sorted."""
