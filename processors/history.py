@@ -224,6 +224,7 @@ class History:
                 self._catch_up(series, self.baselines.edit(series), era.day)
         self.forget_derived()
         self._pool()
+        self.forget_derived()
 
     def forget(self, series: str) -> None:
         """Drops a series."""
@@ -251,17 +252,22 @@ class History:
                 era.model, era.epoch = model, era.epoch + 1
             self.models.drop(str(day))
         era.live_days += any(hour // DAY == day for hour in self._buckets.of(FEED))
-        folded = list(self._unfolded(day))
-        expectations = {series: self.expect(series) for series in folded}
-        for series in folded:
-            self._fold_series(series, day, expectations[series], era.epoch)
+        # All that the folding is judged by is taken before anything is folded: nothing depends on an order.
+        before = [
+            (name, self.expect(name), self._caught(name).copy(), self._exposure_of_day(name, day))
+            for name in self._unfolded(day)
+        ]
+        for series, expected, baseline, exposure in before:
+            negatives, stories = self._take_buckets(series, day)
+            weight = self._weight(series, day)
+            baseline.fold(Day(exposure, negatives, stories, weight, era.epoch), expected, self._decay)
+            baseline.day = day + 1
+            self.baselines.replace(series, baseline)
         era.day = day + 1
         self.forget_derived()
 
-    def _fold_series(self, series: str, day: int, expected: Expectation, epoch: int) -> None:
-        baseline = self.baselines.edit(series, lambda: Baseline(day))
-        baseline.day = min(baseline.day, day)
-        self._catch_up(series, baseline, day)
+    def _take_buckets(self, series: str, day: int) -> tuple[int, int]:
+        """Takes the buckets of `day` out, into the series' and its pool's profile; gives negatives and stories."""
         time_zone = self._series[series].time_zone
         stories = negatives = 0
         activities = (
@@ -278,8 +284,7 @@ class History:
             slot = slot_of(hour * HOUR, utc_offset(time_zone, hour))
             for activity in activities:
                 activity.counts[slot] += bucket.stories
-        exposure = self._exposure_of_day(series, day)
-        baseline.fold(Day(exposure, negatives, stories, self._weight(series, day), epoch), expected, self._decay)
+        return negatives, stories
 
     def _catch_up(self, series: str, baseline: Baseline, until: int) -> None:
         """Folds the days before `until` on which nothing was counted."""
