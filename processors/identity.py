@@ -54,8 +54,9 @@ def format_instant(instant: datetime) -> str:
 def canonical_json(value: Any) -> bytes:
     """The one byte form of a message: UTF-8 JSON, sorted keys, no spaces, floats at 6 significant digits.
 
-    Takes dataclasses, mappings, sequences, datetimes (RFC 3339 UTC) and scalars. Equal values give equal
-    bytes on every platform. Raises ValueError for NaN and infinities, which JSON cannot carry.
+    A dict that is a dataclass's field (a document's `metadata`) is the user's own, JSON already, and keeps its
+    numbers exactly. Takes dataclasses, mappings, sequences, datetimes (RFC 3339 UTC) and scalars. Equal values
+    give equal bytes on every platform. Raises ValueError for NaN and infinities, which JSON cannot carry.
     """
     return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode(
         "utf-8", "surrogatepass"
@@ -63,13 +64,14 @@ def canonical_json(value: Any) -> bytes:
 
 
 def plain(value: Any) -> Any:
-    """`value` as JSON-ready dicts, lists and scalars, floats rounded as in `canonical_json`."""
+    """`value` as JSON-ready dicts, lists and scalars, floats rounded or kept as in `canonical_json`."""
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
         return _six_digits(value)
     if is_dataclass(value):
-        return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+        parts = {f.name: getattr(value, f.name) for f in fields(value)}
+        return {name: part if isinstance(part, dict) else plain(part) for name, part in parts.items()}
     if isinstance(value, datetime):
         return format_instant(value)
     if isinstance(value, dict):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from message_strategies import documents, messages
-from sample_messages import alert, series_point
+from sample_messages import alert, labelled_document, series_point
 
 from processors.errors import PoisonError
 from processors.identity import canonical_json
@@ -19,6 +19,7 @@ from processors.messages import (
     Mention,
     SeriesPoint,
     Tick,
+    Topic,
     WideRecord,
 )
 from streams.codec import decode, decode_document, encode
@@ -54,6 +55,16 @@ def test_floats_come_back_as_near_as_six_digits_allow() -> None:
     point = series_point(expected=1.23456789, surprise=1e-300)
     assert decode(SeriesPoint, encode(point)).expected == 1.23457
     assert decode(SeriesPoint, encode(point)).surprise == 1e-300
+
+
+def test_the_numbers_in_a_users_metadata_are_written_exactly() -> None:
+    metadata = {"lat": 40.7127753, "ts": 1391185500.5, "deep": [{"price": 1234567.89, "tiny": 5e-324, "big": 1e22}]}
+    raw = {"id": "1", "source": "s", "kind": "news", "published_at": "2024-05-06T12:00:00Z", "text": "x"}
+    document = decode_document(json.dumps(raw | {"metadata": metadata}).encode())
+    for message in (document, labelled_document(metadata=document.metadata)):
+        assert json.loads(encode(message))["metadata"] == metadata
+        assert decode(type(message), encode(message)).metadata == metadata
+    assert b'"probability":0.123457' in encode(labelled_document(topic=Topic("earnings", 0.12345678)))
 
 
 def test_an_older_reader_ignores_fields_that_a_newer_writer_added() -> None:
