@@ -2,8 +2,8 @@
 
 Its JSON form, version 1, is an object with `version` and `companies`; every company has
 
-- `id` (how everything else refers to it), `name` (its full name today), `sector`, `time_zone` (IANA, of the exchange
-  where the listing that `id` stands for trades);
+- `id` (how everything else refers to it: up to 64 characters, no slash, no control characters), `name` (its full
+  name today), `sector`, `time_zone` (IANA, of the exchange where the listing that `id` stands for trades);
 - `names` and `aliases`: texts that name it, each a string or an object of `text`, `from`, `until` and `needs`
   (``nothing``, ``capitals``: an ordinary word in lower case, ``context``: an ordinary word even in capitals);
 - `tickers`: objects of `symbol`, `exchange` (absent for a cashtag in use that no exchange knows), `from`, `until`
@@ -119,6 +119,8 @@ IDEOGRAPH: Final = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\
 WORD_PATTERN: Final = rf"[{IDEOGRAPH}]|[^\W_{IDEOGRAPH}]+|&"
 WORDS: Final = re.compile(WORD_PATTERN)
 
+# Series are named by the id, with a slash behind it; keys and logs are made of those names.
+_ID: Final = re.compile(r"[^/\x00-\x1f\x7f-\x9f\u2028\u2029]{1,64}")
 _SYMBOL: Final = re.compile(r"[A-Z0-9]{1,6}(?:\.[A-Z]{1,2})?")
 
 
@@ -178,6 +180,10 @@ def _company(entry: Any, number: int) -> Company:
         optional=("aliases", "context", "against", "not_meant", "identifiers"),
     )
     texts = {key: _string(fields[key], f"{where}, {key},") for key in ("id", "name", "sector", "time_zone")}
+    if not _ID.fullmatch(texts["id"]):
+        raise _error(
+            where, "has an id with a slash or control character, or over 64 characters: write another, BRK-B for BRK/B"
+        )
     try:
         ZoneInfo(texts["time_zone"])
     except (KeyError, ValueError, OSError) as error:

@@ -110,6 +110,13 @@ def test_a_file_that_is_no_master_is_refused_with_the_place(content: bytes, told
     assert told in str(refusal.value)
 
 
+@pytest.mark.parametrize("id", ["BRK/B", "BRK\nB", "BRK\u2028B", "B" * 65])
+def test_an_id_that_cannot_name_a_series_is_refused_with_the_mend(id: str) -> None:
+    with pytest.raises(ConfigurationError, match="64 characters: write another, BRK-B for BRK/B"):
+        CompanyMaster.parse(written(entry(id=id)))
+    assert CompanyMaster.parse(written(entry(id="B" * 64))).companies
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
