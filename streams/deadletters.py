@@ -4,7 +4,7 @@ import base64
 import hashlib
 from typing import Final
 
-from processors.errors import PoisonError
+from processors.errors import FatalError, PoisonError, RetryableError
 from processors.messages import DeadLetter, Origin, Stage
 
 KEPT_BYTES: Final = 64 * 1024
@@ -24,3 +24,15 @@ def dead_letter(stage: Stage, error: PoisonError, origin: Origin, original: byte
         sha256=hashlib.sha256(original).hexdigest(),
         length=len(original),
     )
+
+
+def refusal_of(error: Exception) -> PoisonError:
+    """Why a record is refused whose processing raised `error`: what was not foreseen is an ``internal-error``.
+
+    Raises `error` again where going on is wrong: FatalError, RetryableError, MemoryError.
+    """
+    if isinstance(error, FatalError | RetryableError | MemoryError):
+        raise error
+    if isinstance(error, PoisonError):
+        return error
+    return PoisonError("internal-error", f"{type(error).__name__}: {error}")

@@ -5,23 +5,26 @@ demo drive it; nothing in it reads a clock.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeVar
 
 from processors.clock import Clock
 from processors.detector import Detector, Outcomes
 from processors.enrichment import Classification, Classifier, Enriched, Enricher, ModelIdentity, Prepared
-from processors.errors import ConfigurationError, PoisonError
+from processors.errors import ConfigurationError, ModelError, TocsinError
 from processors.identity import partition_of
-from processors.messages import DeadLetter, Document, Mention, Origin, Tick, WideRecord
+from processors.messages import DeadLetter, Document, Mention, Origin, Stage, Tick, WideRecord
 from streams.codec import encode
-from streams.deadletters import dead_letter
+from streams.deadletters import dead_letter, refusal_of
 from streams.observer import Observer
 
 Event = Document | Tick | DeadLetter
 """What arrives: a document, a tick, or a record that was refused before it became a document."""
+
+T = TypeVar("T")
 
 
 class Labeller(Protocol):
@@ -85,28 +88,32 @@ class Pipeline:
     observer: Observer
     batch_size: int = 256
     _clock: Clock = field(default_factory=lambda: Clock(frozenset({""})))
-    _seen: set[str] = field(default_factory=set)
+    _seen: dict[str, int] = field(default_factory=dict)  # identity → how many there were before it
     _offsets: Counter[str] = field(default_factory=Counter)
 
     def run(self, events: Iterable[Event], total: int | None = None) -> None:
         """Process `events` to their end and tell the observer what came of them, in order.
 
         `total` input records are announced with the progress. An identity seen before is a duplicate and goes
-        no further; memory grows by one short string per document for that reason.
+        no further; memory grows by one short string per document for that reason. A document or
+        record that cannot be processed becomes a dead letter (its origin: the topic, ``input`` for documents, and
+        its number there in this run), and the run goes on. Raises ModelError where the model fails: that is no
+        one document's fault.
         """
         done = 0
         for batch, read in self._batches(events):
             prepared = [item for item in batch if isinstance(item, Prepared)]
-            answers = iter(self.labeller.label(prepared))
+            answers = iter(self._label(prepared))
             self.observer.progress(done := done + read, total)
             documents = []
             for item in batch:
                 if isinstance(item, Tick):
                     self._tick(item)
                 else:
-                    enriched = self.enricher.assemble(item, next(answers))
-                    documents.append(enriched.document)
-                    self._detect(enriched)
+                    work = partial(self.enricher.assemble, item, next(answers))
+                    if (enriched := self._enrich(work, item.document)) is not None:
+                        documents.append(enriched.document)
+                        self._detect(enriched)
             if documents:
                 self.observer.documents(documents)
 
@@ -126,14 +133,28 @@ class Pipeline:
             elif event.identity in self._seen:
                 self.observer.duplicates([event])
             else:
-                self._seen.add(event.identity)
-                batch.append(self.enricher.prepare(event, now))
-                documents += 1
+                self._seen[event.identity] = len(self._seen)
+                work = partial(self.enricher.prepare, event, now)
+                if (prepared := self._enrich(work, event)) is not None:
+                    batch.append(prepared)
+                    documents += 1
             if documents == self.batch_size:
                 yield batch, read
                 batch, documents, read = [], 0, 0
         if batch or read:
             yield batch, read
+
+    def _label(self, prepared: Sequence[Prepared]) -> list[Classification | None]:
+        try:
+            return self.labeller.label(prepared)
+        except (TocsinError, MemoryError):
+            raise
+        except Exception as error:
+            model = self.labeller.model
+            raise ModelError(
+                f"the model {model.name} {model.version} failed on {len(prepared)} texts: {type(error).__name__}: {error}; "
+                "try a smaller classifier.batch_size, or install the model again"
+            ) from error
 
     def _detect(self, enriched: Enriched) -> None:
         if enriched.mentions:
@@ -147,15 +168,24 @@ class Pipeline:
 
     def _apply(self, detector: Detector, record: Mention | WideRecord, topic: str, partition: int) -> None:
         place = f"{topic}/{partition}"
-        offset = self._offsets[place]
+        origin = Origin(topic, partition, self._offsets[place])
         self._offsets[place] += 1
-        try:
-            outcomes = detector.apply(record, self._clock)
-        except PoisonError as error:
-            letter = dead_letter("detect", error, Origin(topic, partition, offset), encode(record))
-            self.observer.dead_letters([letter])
-        else:
+        outcomes = self._attempt(partial(detector.apply, record, self._clock), record, "detect", origin)
+        if outcomes is not None:
             self._tell(outcomes)
+
+    def _enrich(self, work: Callable[[], T], document: Document) -> T | None:
+        return self._attempt(work, document, "enrich", Origin("input", 0, self._seen[document.identity]))
+
+    def _attempt(
+        self, work: Callable[[], T], record: Document | Mention | WideRecord, stage: Stage, origin: Origin
+    ) -> T | None:
+        """What `work` on `record` gives; None where it failed and the record became a dead letter."""
+        try:
+            return work()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it costs one record
+            self.observer.dead_letters([dead_letter(stage, refusal_of(error), origin, encode(record))])
+            return None
 
     def _tick(self, tick: Tick) -> None:
         self._clock = self._clock.advance("", tick.at)
