@@ -113,7 +113,11 @@ def classify(
     settings_file: SettingsFile = None,
     assignments: Assignments = None,
 ) -> None:
-    """Add topic and sentiment to every row of a CSV file."""
+    """Add topic and sentiment to every row of a CSV file.
+
+    Rows keep their order and number: one without text gets no labels, a blank line stays a row of empty fields.
+    The output appears once it is whole.
+    """
     from streams.classifier import EmbeddedClassifier
     from streams.classify import classify_csv
     from streams.progress import byte_progress
@@ -233,8 +237,10 @@ def _written(output: Path | None) -> Iterator[TextIO]:
     if output is None:
         yield sys.stdout
         return
+    from streams.replacing import replaced
+
     try:
-        with output.open("w", encoding="utf-8", newline="") as file:
+        with replaced(output) as part, part.open("w", encoding="utf-8", newline="") as file:
             yield file
     except OSError as error:
         raise ConfigurationError(f"cannot write {output}: {error.strerror}") from None

@@ -43,6 +43,29 @@ def test_a_row_without_text_keeps_its_place_and_gets_no_invented_label(tmp_path:
     assert [(row["n"], row["sentiment"]) for row in rows] == [("1", "negative"), ("2", ""), ("3", "negative")]
 
 
+@pytest.mark.parametrize(("content", "width"), [("text\nfalls\n\nrises\n\n", 1), ("n,text\n1,falls\n\n3,rises\n\n", 2)])
+def test_a_blank_line_stays_a_row_so_that_rows_stand_where_they_stood(tmp_path: Path, content: str, width: int) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text(content, encoding="utf-8")
+
+    rows = classified(source)
+
+    assert [row["sentiment"] for row in rows] == ["negative", "", "positive", ""]
+    assert list(rows[1].values()) == [""] * (width + len(COLUMNS))
+
+
+def test_a_source_that_cannot_be_read_to_its_end_is_told_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing(io.BytesIO):
+        def __next__(self) -> bytes:
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Path, "open", lambda *_: Failing())
+    with pytest.raises(ConfigurationError, match=r"cannot read .*in\.csv: Input/output error"):
+        classified(tmp_path / "in.csv")
+
+
 def test_rows_stay_in_order_over_many_batches_and_quoted_line_breaks(tmp_path: Path) -> None:
     source = tmp_path / "in.csv"
     count = ROWS_PER_BATCH * 2 + 3
@@ -62,6 +85,8 @@ def test_rows_stay_in_order_over_many_batches_and_quoted_line_breaks(tmp_path: P
     [
         (b"", "empty"),
         (b"id,body\n1,x\n", "no column 'text'; it has: id, body"),
+        (b"\ntext\nx\n", "first line"),
+        (b"a,b,a,text\n1,2,3,x\n", "has the columns 'a' twice: rename"),
         (b"text,sentiment\nx,y\n", "already has the columns sentiment"),
         (b"text,n\nx\n", "fewer fields"),
         (b"text\nx,y\n", "more fields"),

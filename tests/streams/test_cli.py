@@ -11,7 +11,7 @@ import pytest
 from sample_messages import alert
 from typer.testing import CliRunner
 
-from processors.errors import TocsinError
+from processors.errors import ConfigurationError, TocsinError
 from streams import cli
 from streams.codec import encode
 from streams.outputs import ALERTS
@@ -112,6 +112,20 @@ def test_classify_adds_columns_to_a_file_or_to_standard_output(tmp_path: Path) -
         assert [(row["n"], row["sentiment"]) for row in csv.DictReader(file)] == [("1", "negative"), ("2", "positive")]
     printed = CliRunner().invoke(cli.app, ["classify", str(source), "--text-column", "text"])
     assert printed.stdout == target.read_text()
+
+
+@pytest.mark.parametrize("content", ["n,body\n1,x\n", "n,text\n1,profit falls\n2\n"])
+@pytest.mark.usefixtures("words")
+def test_a_classify_that_fails_leaves_the_former_output_as_it_was_and_nothing_beside_it(
+    tmp_path: Path, content: str
+) -> None:
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_text(content)
+    target.write_text("of last week\n")
+    result = CliRunner().invoke(cli.app, ["classify", str(source), "--text-column", "text", "--output", str(target)])
+    assert isinstance(result.exception, ConfigurationError)
+    assert target.read_text() == "of last week\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", "out.csv"]
 
 
 @pytest.mark.parametrize(
