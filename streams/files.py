@@ -9,6 +9,7 @@ import hashlib
 import heapq
 import pickle
 import zlib
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -58,9 +59,10 @@ def read_records(path: Path, place: str, progress: Progress | None = None) -> It
     try:
         with path.open("rb") as file, _uncompressed(file) as stream:
             reported = 0
-            while raw := stream.readline(MAX_RECORD_BYTES + 2):
+            while raw := stream.readline(len(BOM_UTF8) + MAX_RECORD_BYTES + 2):
                 origin = Origin(place, 0, line)
-                record = raw.removeprefix(b"\xef\xbb\xbf" if line == 0 else b"").rstrip(b"\r\n")
+                raw = raw.removeprefix(BOM_UTF8) if line == 0 else raw
+                record = raw.rstrip(b"\r\n")
                 if len(record) > MAX_RECORD_BYTES:
                     yield _oversized(stream, raw, origin)
                 elif record.strip():
@@ -166,12 +168,14 @@ def _oversized(stream: BufferedReader | gzip.GzipFile, start: bytes, origin: Ori
     """The dead letter of a line of which `start` is read; reads on to its end without keeping it."""
     digest = hashlib.sha256()
     length = 0
-    part = start
+    part, held = start, b""
     while part:
-        content = part.rstrip(b"\r\n") if part.endswith(b"\n") else part
+        ended = part.endswith(b"\n")
+        content = (held + part).rstrip(b"\r\n")
+        held = (held + part)[len(content) :]  # a line end, or the first half of one
         digest.update(content)
         length += len(content)
-        part = b"" if part.endswith(b"\n") else stream.readline(MAX_RECORD_BYTES)
+        part = b"" if ended else stream.readline(MAX_RECORD_BYTES)
     letter = dead_letter("enrich", too_large(length), origin, start[:KEPT_BYTES])
     return replace(letter, sha256=digest.hexdigest(), length=length)
 

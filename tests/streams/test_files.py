@@ -1,6 +1,7 @@
 """Files of any size are read in order of event time; damage costs what it hit."""
 
 import gzip
+import hashlib
 import json
 import random
 import tracemalloc
@@ -13,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.errors import ConfigurationError
-from processors.messages import DeadLetter, Document
+from processors.messages import DeadLetter, Document, Origin
 from streams import files
+from streams.codec import MAX_RECORD_BYTES
 from streams.files import RawRecord, ordered, read_records
 
 
@@ -50,6 +52,20 @@ def test_lines_come_with_their_place_and_number_and_blank_ones_are_passed_over(t
         ("here", 3, b"[1]"),
         ("here", 4, b"last"),
     ]
+
+
+@pytest.mark.parametrize("excess", [-1, 0, 1, 2, 3, 500_000])
+def test_a_byte_order_mark_counts_neither_as_a_line_nor_to_its_length(tmp_path: Path, excess: int) -> None:
+    content = b"x" * (MAX_RECORD_BYTES + excess)
+    path = write(tmp_path / "feed.jsonl", [b"\xef\xbb\xbf", content, b"\r\n", b"{}\n"])
+    first, second = read_records(path, "here")
+    if excess > 0:
+        assert isinstance(first, DeadLetter)
+        assert (first.length, first.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+    else:
+        assert isinstance(first, RawRecord)
+        assert first.raw == content
+    assert second == RawRecord(Origin("here", 0, 1), b"{}")
 
 
 def test_gzip_is_told_by_its_content_not_its_name(tmp_path: Path) -> None:
