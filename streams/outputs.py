@@ -11,10 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, cast
 
+from processors.errors import ConfigurationError
 from processors.identity import format_instant
 from processors.messages import Alert, DeadLetter, Document, LabelledDocument, Mention, SeriesPoint, WideRecord
 from streams.codec import encode
 from streams.observer import Observer
+from streams.replacing import replaced
 
 ALERTS = "alerts.jsonl"
 DEAD_LETTERS = "deadletters.jsonl"
@@ -29,29 +31,32 @@ class OutputFolder(Observer):
     """Writes each message as a line of canonical JSON to the file of its topic; a context manager.
 
     Equal runs give equal bytes, compressed files included. What stood in the folder under these names is
-    replaced.
+    replaced at a clean end, all together, and stays as it was at any other. Raises ConfigurationError where the
+    folder cannot be made or written to.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def __enter__(self) -> Self:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as stack:
-            self._files = {
-                name: stack.enter_context(_open(self.folder / name))
-                for name in (ALERTS, DEAD_LETTERS, DOCUMENTS, MENTIONS, SERIES, WIDE)
-            }
-            self._stack = stack.pop_all()
+        names = (ALERTS, DEAD_LETTERS, DOCUMENTS, MENTIONS, SERIES, WIDE)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with ExitStack() as stack:
+                # Left in reverse: every file is closed before the first takes its name.
+                parts = {name: stack.enter_context(replaced(self.folder / name)) for name in names}
+                self._files = {name: _opened(stack, name, part) for name, part in parts.items()}
+                self._stack = stack.pop_all()
+        except OSError as error:
+            raise ConfigurationError(
+                f"cannot write to {self.folder}: {error.strerror or error}; choose another folder with --out"
+            ) from None
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        error_type, error, traceback = exception
-        self._stack.__exit__(
-            cast("type[BaseException] | None", error_type),
-            cast("BaseException | None", error),
-            cast("TracebackType | None", traceback),
-        )
+    def __exit__(
+        self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(error_type, error, traceback)
 
     def documents(self, batch: Sequence[LabelledDocument]) -> None:
         """To documents.jsonl.gz."""
@@ -166,10 +171,10 @@ class Summary(Observer):
         (folder / SUMMARY).write_text(text + "\n", encoding="utf-8")
 
 
-def _open(path: Path) -> IO[bytes]:
-    if path.suffix == ".gz":
-        # No name and no time in the header: equal content, equal bytes.
-        return cast(
-            "IO[bytes]", gzip.GzipFile(filename="", fileobj=path.open("wb"), mode="wb", compresslevel=6, mtime=0)
-        )
-    return path.open("wb")
+def _opened(stack: ExitStack, name: str, part: Path) -> IO[bytes]:
+    file = stack.enter_context(part.open("wb"))
+    if not name.endswith(".gz"):
+        return file
+    # No name and no time in the header: equal content, equal bytes.
+    compressed = gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=6, mtime=0)
+    return cast("IO[bytes]", stack.enter_context(compressed))

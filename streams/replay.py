@@ -2,6 +2,7 @@
 
 import gzip
 import time
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -59,7 +60,7 @@ def recorded_labeller(path: Path) -> RecordedLabeller:
                     languages.add(document.language)
                     versions = document.versions
                     models.add((versions.model, versions.model_version, versions.model_hash))
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise ConfigurationError(f"cannot read the classifications in {path}: {error}") from None
     except PoisonError as error:
         raise ConfigurationError(f"{path}:{number}: not a document of an earlier run: {error}") from None

@@ -14,7 +14,7 @@ from processors.errors import ConfigurationError
 from processors.messages import Document, Tick
 from streams.observer import Watching
 from streams.outputs import ALERTS, DEAD_LETTERS, DOCUMENTS, MENTIONS, SERIES, WIDE, OutputFolder, Summary
-from streams.pipeline import ModelLabeller
+from streams.pipeline import Event, ModelLabeller
 from streams.replay import make_pipeline, recorded_labeller, replay_documents, with_ticks
 from streams.settings import Settings
 from streams.testkit import WordClassifier
@@ -69,7 +69,7 @@ def test_a_text_in_a_language_without_a_model_is_indexed_unlabelled_and_feeds_no
 
 
 def test_a_document_older_than_the_lateness_allowance_is_indexed_as_late(tmp_path: Path) -> None:
-    events = [
+    events: list[Event] = [
         Tick(START),
         document(1, "$AAPL falls", minutes=-60 * 23),
         document(2, "$AAPL falls", minutes=-60 * 25),
@@ -92,7 +92,7 @@ def test_ticks_come_before_the_first_document_of_each_interval_and_never_go_back
 
 def test_ticks_that_nothing_stands_between_change_nothing(tmp_path: Path) -> None:
     documents = sorted(scenario(24 * 20), key=lambda d: d.published_at)
-    every_half_hour: list[Document | Tick] = []
+    every_half_hour: list[Event] = []
     now = START
     for event in with_ticks(documents):
         while isinstance(event, Tick) and now < event.at:
@@ -199,3 +199,39 @@ def test_a_document_at_the_limit_of_the_input_can_be_read_back(tmp_path: Path) -
     replayed([large], tmp_path)
 
     recorded_labeller(tmp_path / DOCUMENTS)
+
+
+def test_an_out_that_is_a_file_or_lies_in_one_is_refused_with_the_mend(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for out in (tmp_path / "file", tmp_path / "file" / "folder"):
+        with pytest.raises(ConfigurationError, match="cannot write to .*--out"):
+            replayed([], out)
+    assert (tmp_path / "file").read_text() == "x"
+
+
+def test_a_run_that_fails_leaves_the_former_results_as_they_were(tmp_path: Path) -> None:
+    replayed(scenario(5), tmp_path)
+    former = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def broken_off() -> Iterable[Document]:
+        yield document(1, "$AAPL falls")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        replayed(broken_off(), tmp_path)
+
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == former
+    replayed([], tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == set(former)
+    assert lines(tmp_path / DOCUMENTS) == []
+
+
+def test_damaged_classifications_are_named(tmp_path: Path) -> None:
+    replayed(scenario(50), tmp_path)
+    path = tmp_path / DOCUMENTS
+    content = path.read_bytes()
+    damaged = (content[: len(content) // 2], content[:400] + b"\x00" * 20 + content[420:], b"no gzip")
+    for broken in damaged:
+        path.write_bytes(broken)
+        with pytest.raises(ConfigurationError, match=DOCUMENTS):
+            recorded_labeller(path)
