@@ -249,7 +249,7 @@ def reason_of(alert: Alert, name: str) -> str:
     """
     if alert.kind == "no-data":
         return f"{name}: {_silence(alert)}"
-    parts = [_EVENTS[alert.event] + "; ".join(_findings(alert)), f"by chance {_how_often(alert.chance_per_year)}"]
+    parts = [_EVENTS[alert.event] + "; ".join(_findings(alert)), f"by chance {how_often(alert.chance_per_year)}"]
     if alert.terms:
         parts.append("leading words: " + ", ".join(term.term for term in alert.terms))
     if alert.coordinated:
@@ -258,6 +258,18 @@ def reason_of(alert: Alert, name: str) -> str:
         parts.append(f"with fewer than {alert.silent_below} it would have kept silent")
     first, *others = parts
     return f"{name}: {'. '.join([first, *(other[0].upper() + other[1:] for other in others)])}."
+
+
+def how_often(per_year: float) -> str:
+    """How often chance alone rings so loudly: ``about 4 times a year``, ``about once in 40 years``; two digits."""
+    if per_year >= 1.5:
+        return f"about {_rounded(per_year)} times a year"
+    if per_year > 0.75:
+        return "about once a year"
+    if per_year <= 1e-6:
+        return "less than once in a million years"
+    years = 1 / per_year
+    return f"about once in {_rounded(years) if years >= 2 else f'{years:.1f}'} years"
 
 
 def _findings(alert: Alert) -> list[str]:
@@ -286,19 +298,7 @@ def _silence(alert: Alert) -> str:
     if alert.event == "close":
         return f"heard again after {hours} without a document."
     due = "" if alert.count is None else f"; by its usual rate {_number(alert.count.expected)} stories were due"
-    return f"nothing for {hours}{due}. By chance {_how_often(alert.chance_per_year)}."
-
-
-def _how_often(per_year: float) -> str:
-    """``about 4 times a year``, ``about once in 40 years``: two significant digits."""
-    if per_year >= 1.5:
-        return f"about {_rounded(per_year)} times a year"
-    if per_year > 0.75:
-        return "about once a year"
-    if per_year <= 1e-6:
-        return "less than once in a million years"
-    years = 1 / per_year
-    return f"about once in {_rounded(years) if years >= 2 else f'{years:.1f}'} years"
+    return f"nothing for {hours}{due}. By chance {how_often(alert.chance_per_year)}."
 
 
 def _rounded(number: float) -> str:

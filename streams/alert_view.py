@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from processors.errors import ConfigurationError, PoisonError
+from processors.evidence import how_often
 from processors.messages import Alert, EvidenceDocument, Measure
 from streams.codec import decode
 from streams.outputs import ALERTS
@@ -130,19 +131,6 @@ def alert_lines(alerts: Iterable[Alert]) -> RenderableType:
     return Group(*blocks)
 
 
-def surprise_in_words(chance_per_year: float) -> str:
-    """How often chance alone rings so loudly, for people: ``about 5 times a year``, ``once in 30 years``."""
-    if chance_per_year >= 1.5:
-        return f"about {chance_per_year:,.0f} times a year"
-    if chance_per_year >= 0.75:
-        return "about once a year"
-    years = 1 / max(chance_per_year, 1e-9)
-    if years > 10_000:
-        return "less than once in 10,000 years"
-    digits = 10 ** (len(str(int(years))) - 1)
-    return f"about once in {round(years / digits) * digits if years >= 10 else round(years, 1):,g} years"
-
-
 def short_id(alert: Alert) -> str:
     """Enough of the id to find the alert by."""
     return visible(alert.id.removeprefix("alert-"))[:8]
@@ -189,7 +177,7 @@ def _headline(alert: Alert) -> Panel:
 
 
 def _facts(alert: Alert) -> Iterable[tuple[str, RenderableType]]:
-    words = f"by chance, this series rings so loudly {surprise_in_words(alert.chance_per_year)}"
+    words = f"by chance, this series rings so loudly {how_often(alert.chance_per_year)}"
     yield "How surprising", Text(f"{words} (rung: {alert.rung:g} a year)")
     opened = "" if alert.opened_at == alert.at else f"; the incident opened {_instant(alert.opened_at)}"
     yield "Window", Text(f"the {_hours(alert.window_hours)} before{opened}")
