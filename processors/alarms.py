@@ -14,11 +14,14 @@ from processors.incidents import (
     alert_of,
     assess,
     assess_window,
+    higher_tier,
     incident_id,
+    louder,
     loudest,
     rung_of,
+    tier_of,
 )
-from processors.messages import Alert, IncidentEvent, IncidentKind, Versions
+from processors.messages import Alert, IncidentEvent, IncidentKind, Tier, Versions
 from processors.owners import Owners
 from processors.seasons import DAY, HOUR
 from processors.series import company_series_of, owner_of
@@ -29,6 +32,7 @@ _SILENCE: Final = "no-data/"  # watches of a source's silence, beside that of th
 _REGULAR: Final = 20.0  # stories that a source's baseline needs before its silence means anything
 _UNUSUAL: Final = 1.0  # incidents at this rung weigh less in baselines; commoner ones are part of what is usual
 _SHOWN: Final = 100  # latest stories of a window among which evidence is chosen
+_TOLD_AT_ONCE: Final = 2.0  # growth since an incident was last told that is told without waiting
 _SPANS_KEPT: Final = 20
 
 
@@ -91,8 +95,8 @@ class Alarms:
         if incident is not None and incident.kind == kind:
             if _rings(told, kind, self._settings.leave_chance):
                 yield from self._continue(series, told, at, versions)
-        elif _rings(told, kind, self._settings.rungs[0]) and (company is watch or company.open is None):
-            # A company's topic rings only while its company does not: the same thing is told once.
+        elif _rings(told, kind, self._settings.rungs[0]) and (company is watch or not _tells(company.open, kind)):
+            # A company's topic rings only while its company does not tell the same thing.
             yield from self._start(series, kind, told, at, versions)
 
     def revise(self, series: str, at: int, versions: Versions) -> Iterator[Alert]:
@@ -117,6 +121,8 @@ class Alarms:
             if incident is None or incident.kind == "no-data":
                 continue
             if now - incident.loud_at >= self._settings.quiet_hours * HOUR:
+                watch = self._watches.edit(series)
+                watch.used = max(watch.used, incident.loud_at)  # what was loud opens nothing again
                 yield self._close(series, now, versions)
 
     def miss(self, series: str, now: int, versions: Versions) -> Iterator[Alert]:
@@ -148,7 +154,7 @@ class Alarms:
         """Closes the no-data incident of a source that is heard again, and tells how long it was silent."""
         if _SILENCE + series in self._open:
             incident = self._touch(_SILENCE + series)
-            incident.told = self._silence(series, incident.told.start, at)
+            incident.peak = self._silence(series, incident.told.start, at)
             yield self._close(_SILENCE + series, at, versions)
 
     def _silence(self, series: str, start: int, end: int) -> Assessment:
@@ -160,41 +166,45 @@ class Alarms:
 
     def _start(self, series: str, kind: IncidentKind, told: Assessment, at: int, versions: Versions) -> Iterator[Alert]:
         topics = f"company-topic:{series.partition(':')[2]}/"
+        watch = self._watches.edit(series, Watch)
+        opened = _incident(series, kind, told, at, self._settings.rungs[0])
         ending = [name for name in sorted(self._open) if name.startswith(topics) and series.startswith("company:")]
+        ending = [name for name in ending if (topic := self._watches[name].open) and _tells(opened, topic.kind)]
         if series in self._open:
             ending.append(series)  # of another kind: a volume incident whose share rings too goes on as sentiment
         for name in ending:
             yield self._close(name, at, versions)
         chance = told.chance(kind)
         rung = rung_of(chance, self._settings) if chance is not None else None
-        watch = self._watches.edit(series, Watch)
-        watch.open = _incident(series, kind, told, at, rung or self._settings.rungs[0])
+        opened.rung = rung or opened.rung
+        watch.open = opened
         self._open.add(series)
         self._set_aside(watch, at)
-        yield self._raise(series, watch.open, "open", told, at, versions)
+        yield self._raise(series, opened, "open", told, at, versions)
 
     def _continue(self, series: str, told: Assessment, at: int, versions: Versions) -> Iterator[Alert]:
         incident = self._touch(series)
         incident.loud_at = max(incident.loud_at, told.end)
+        incident.peak = louder(incident.peak, told, incident.kind)
         chance = told.chance(incident.kind)
         rung = rung_of(chance, self._settings) if chance is not None else None
-        escalates = rung is not None and rung < incident.rung
+        escalates = (rung is not None and rung < incident.rung) or self._tier(incident, told) != incident.tier
         if rung is not None:
             incident.rung = min(rung, incident.rung)
         self._set_aside(self._watches.edit(series, Watch), at)
-        grown = told.negatives >= incident.told.negatives * (1 + self._settings.update_growth)
+        growth, waited = told.negatives / max(incident.told.negatives, 1), at - incident.told_at
+        is_due = growth >= 1 + self._settings.update_growth and waited >= self._settings.update_hours * HOUR
         if escalates:
             yield self._raise(series, incident, "escalate", told, at, versions)
-        elif grown and at - incident.told_at >= self._settings.update_hours * HOUR:
+        elif is_due or growth >= _TOLD_AT_ONCE:
             yield self._raise(series, incident, "update", told, at, versions)
 
     def _close(self, name: str, at: int, versions: Versions) -> Alert:
-        """Closes what is open under a watch's name. What was loud is used up: it opens nothing again."""
+        """Closes what is open under a watch's name, telling it at its height."""
         incident = self._touch(name)
-        watch = self._watches.edit(name, Watch)
-        watch.open, watch.used = None, max(watch.used, incident.loud_at)
+        self._watches.edit(name).open = None
         self._open.discard(name)
-        return self._raise(name.removeprefix(_SILENCE), incident, "close", incident.told, at, versions)
+        return self._raise(name.removeprefix(_SILENCE), incident, "close", incident.peak, at, versions)
 
     def _raise(
         self, series: str, incident: Incident, event: IncidentEvent, told: Assessment, at: int, versions: Versions
@@ -203,6 +213,7 @@ class Alarms:
         chance = told.chance(incident.kind)
         incident.told, incident.told_at = told, at
         incident.chance = incident.chance if chance is None else chance
+        incident.tier = self._tier(incident, told)
         owner = owner_of(series)
         within = [] if incident.kind == "no-data" else self._buckets.within(series, told.start, told.end)
         shown = self._owners.evidence(owner, ((t.second, t.key) for t in within[-_SHOWN:])) if within else []
@@ -219,6 +230,13 @@ class Alarms:
             coordinated=any(told.coordinated for told in within),
             settings=self._settings,
         )
+
+    def _tier(self, incident: Incident, told: Assessment) -> Tier:
+        """The tier to tell: once reached, it stays until it is revised."""
+        chance = told.chance(incident.kind)
+        if chance is None:
+            return incident.tier
+        return higher_tier(incident.tier, tier_of(incident.kind, chance, told, self._settings))
 
     def _touch(self, name: str) -> Incident:
         incident = self._watches.edit(name, Watch).open
@@ -246,5 +264,10 @@ def _rings(told: Assessment | None, kind: IncidentKind, level: float) -> bool:
     return chance is not None and chance <= level
 
 
+def _tells(company: Incident | None, kind: IncidentKind) -> bool:
+    """Whether a company's incident says what one of `kind` of its topic would."""
+    return company is not None and company.kind in ("sentiment", kind)
+
+
 def _incident(series: str, kind: IncidentKind, told: Assessment, at: int, rung: float) -> Incident:
-    return Incident(incident_id(kind, series, at), kind, at, rung, told.by_count, told, at, told.end)
+    return Incident(incident_id(kind, series, at), kind, at, rung, told.by_count, told, at, told.end, told)

@@ -1,9 +1,10 @@
 """Incidents: what a window's test says, how an incident lives, and the alert that tells an event of its life."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self, get_args
 
 from processors.baseline import Expectation
 from processors.counts import Buckets, Window
@@ -30,6 +31,8 @@ from processors.surprise import (
     share_interval,
     share_tail,
 )
+
+_TIERS: Final[tuple[Tier, ...]] = get_args(Tier)
 
 
 class Assessment(NamedTuple):
@@ -114,6 +117,11 @@ def loudest(assessments: list[Assessment], kind: IncidentKind) -> Assessment | N
     return min(asked)[2] if asked else None
 
 
+def louder(one: Assessment, other: Assessment, kind: IncidentKind) -> Assessment:
+    """The less likely of two windows; of equally unlikely ones that with more negatives, then `one`."""
+    return min((one, other), key=lambda a: (math.inf if (c := a.chance(kind)) is None else c, -a.negatives))
+
+
 def rung_of(chance: float, settings: DetectionSettings) -> float | None:
     """The lowest rung that `chance` reaches; None above them all."""
     return min((rung for rung in settings.rungs if chance <= rung), default=None)
@@ -136,9 +144,15 @@ def tier_of(kind: IncidentKind, chance: float, told: Assessment, settings: Detec
     return "watch"
 
 
+def higher_tier(one: Tier, other: Tier) -> Tier:
+    """The more urgent of two tiers."""
+    return max(one, other, key=_TIERS.index)
+
+
 @dataclass(slots=True)
 class Incident:
-    """An open incident: seconds since 1970; `told` is what its latest event said, `sequence` the next event's."""
+    """An open incident: seconds since 1970; `told` is what its latest event said, in `tier`, `peak` the loudest window
+    so far, and `sequence` the next event's number."""
 
     id: str
     kind: IncidentKind
@@ -148,6 +162,8 @@ class Incident:
     told: Assessment
     told_at: int
     loud_at: int
+    peak: Assessment
+    tier: Tier = "watch"
     sequence: int = 0
 
 
@@ -174,8 +190,8 @@ class Watch:
         """The watch whose `pack()` this is."""
         incident, used, unusual = packed
         if incident is not None:
-            identity, kind, opened_at, rung, chance, told, *rest = incident
-            incident = Incident(identity, kind, opened_at, rung, chance, Assessment(*told), *rest)
+            incident = Incident(*incident)
+            incident.told, incident.peak = Assessment(*incident.told), Assessment(*incident.peak)
         return cls(incident, used, unusual)
 
     def is_unusual(self, day: int) -> bool:
@@ -213,7 +229,7 @@ def alert_of(
         sequence=sequence,
         event=event,
         kind=kind,
-        tier=tier_of(kind, incident.chance, told, settings),
+        tier=incident.tier,
         series=series,
         series_kind=series_kind,
         company=company if series_kind in ("company", "company-topic") else None,

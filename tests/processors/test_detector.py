@@ -1,5 +1,6 @@
 """The detector counts novel stories once, rings when both questions say so, and shows why."""
 
+import functools
 import json
 from dataclasses import replace
 from datetime import timedelta
@@ -81,7 +82,7 @@ def test_a_surge_of_neutral_stories_rings_nothing(ordinary: Partition) -> None:
 
 def test_negatives_within_a_surge_of_everything_are_a_volume_incident_at_most(ordinary: Partition) -> None:
     everything = burst(150, NOON, 2, "neutral") + burst(10, NOON + 0.01, 2)
-    raised = ordinary.feed(everything)
+    raised = [alert for alert in ordinary.feed(everything) if alert.series_kind == "company"]
     assert {alert.kind for alert in raised} == {"volume"}
     assert {alert.tier for alert in raised} == {"watch"}
 
@@ -156,6 +157,20 @@ def test_an_incident_lives_under_one_id_and_does_not_flap(ordinary: Partition) -
     assert len(sentiment) <= 7
 
 
+def test_a_crisis_is_told_as_it_grows_and_closes_at_its_height(ordinary: Partition) -> None:
+    raised = ordinary.feed(burst(90, NOON, 0.9) + burst(400, NOON + 1, 4.9))
+    life = [a for a in raised if a.kind == "sentiment" and a.series_kind == "company"]
+    assert life[0].at < life[-1].at - timedelta(hours=3)
+    assert life[-1].count is not None and life[-1].count.observed > 250
+    tiers = [a.tier for a in life]
+    assert tiers == sorted(tiers, key=["watch", "urgent", "flash"].index) and tiers[-1] == "flash"
+    assert next(a for a in life if a.tier == "flash").event == "escalate"
+    assert len(life) < 15
+    (closed,) = [a for a in ordinary.tick(NOON + 40) if a.event == "close" and a.series_kind == "company"]
+    assert closed.count is not None and closed.count.observed >= 490
+    assert closed.chance_per_year <= min(a.chance_per_year for a in life)
+
+
 def test_what_was_told_once_opens_no_second_incident(ordinary: Partition) -> None:
     ordinary.feed(burst(20, NOON))
     ordinary.tick(NOON + 20)
@@ -171,6 +186,26 @@ def test_a_topic_is_not_told_beside_its_company(ordinary: Partition) -> None:
     assert "company" in open_together
     company_opened = next(a.at for a in raised if a.kind == "sentiment" and a.series_kind == "company")
     assert not [a for a in raised if a.series_kind == "company-topic" and a.event == "open" and a.at > company_opened]
+
+
+def test_a_companys_volume_does_not_silence_the_sentiment_of_its_topic(ordinary: Partition) -> None:
+    noise = [mention(document(f"noise-{i}", NOON + i / 40, "neutral", topic="markets")) for i in range(160)]
+    grumbles = [mention(document(f"grumble-{i}", NOON + i / 5, "negative", topic="markets")) for i in range(20)]
+    suits = [mention(document(f"suit-{i}", NOON + 1 + i / 5, "negative", topic="legal-regulation")) for i in range(10)]
+    raised = ordinary.feed(noise + grumbles + suits)
+    about = [(a.event, a.kind) for a in raised if a.series == "company-topic:ACME/legal-regulation"]
+    assert events_of(raised, "volume")[0] == "open" and "sentiment" not in {a.kind for a in raised if not a.topic}
+    assert ("open", "sentiment") in about and ("close", "sentiment") not in about
+
+
+def test_a_volume_that_becomes_sentiment_keeps_its_evidence(ordinary: Partition) -> None:
+    mixed = burst(40, NOON, 1, "neutral") + burst(8, NOON + 0.01, 1)
+    ordinary.feed(mixed + burst(30, NOON + 1.02, 1.5))
+    converted = next(a for a in ordinary.alerts if a.kind == "volume" and a.event == "close" and not a.topic)
+    after = [a for a in ordinary.alerts if a.kind == "sentiment" and not a.topic and a.at >= converted.at]
+    assert [a.event for a in after[:2]] == ["open", "escalate"]
+    counted = [a.count.observed for a in after if a.count is not None]
+    assert counted[0] > 8 and counted[1] >= counted[0]
 
 
 def test_a_late_document_revises_a_closed_bucket(ordinary: Partition) -> None:
@@ -323,18 +358,52 @@ def test_a_piece_that_does_not_fit_is_named(ordinary: Partition) -> None:
         Detector.restore(EARLY, {**pieces, "gold/bar": b"1"})
 
 
-# A small world in which much happens in little time: short quarantine and warm-up, few texts and authors.
+# A small world in which much happens in little time: short quarantine and warm-up, few texts, low bars.
 BUSY = DetectorSettings(
-    DetectionSettings(warm_up_days=1, quarantine_hours=24, windows_hours=(1, 3, 24), share_minimum=5, forget_days=6)
+    DetectionSettings(
+        warm_up_days=1,
+        quarantine_hours=24,
+        windows_hours=(1, 3, 24),
+        share_minimum=5,
+        forget_days=6,
+        minimum_stories=2,
+        rungs=(500.0, 100.0, 20.0, 2.0),
+        leave_chance=1000.0,
+        quiet_hours=3,
+        update_hours=1,
+        silence_hours=1,
+    )
 )
+QUIET_DAYS = 3
+
+
+@functools.cache
+def quiet_pieces() -> dict[str, bytes]:
+    """The state after a few days in which little happens, with an hourly tick."""
+    partition = Partition(BUSY)
+    for hour in range(24 * QUIET_DAYS + 1):
+        partition.tick(hour)
+        told = document(f"quiet-{hour}", hour + 0.3, "negative" if hour % 30 == 7 else "neutral")
+        partition.apply(mention(told, "ACME" if hour % 2 else "GLOBEX"), wide(told))
+    return partition.state()
+
+
+def after_quiet_days() -> Partition:
+    """A partition that goes on from there."""
+    partition = Partition(BUSY)
+    partition.detector = Detector.restore(BUSY, quiet_pieces())
+    partition.clock = partition.clock.advance("", START + timedelta(days=QUIET_DAYS))
+    return partition
+
+
 TEXTS = [words(f"text {i}") for i in range(6)] + [words("text 0") + " more"]
 
 
 @st.composite
 def happenings(draw: st.DrawFn) -> list[Mention | WideRecord | Tick]:
-    """Documents within eight days in almost any order, with ticks between."""
+    """Documents within some days in almost any order, with ticks between."""
     events: list[Mention | WideRecord | Tick] = []
-    reached = 0.0
+    reached = 24.0 * QUIET_DAYS
     for number in range(draw(st.integers(1, 60))):
         what = draw(st.sampled_from(["mention"] * 6 + ["wide"] * 2 + ["tick"] * 3))
         if what == "tick":
@@ -344,7 +413,7 @@ def happenings(draw: st.DrawFn) -> list[Mention | WideRecord | Tick]:
         text = draw(st.sampled_from([*TEXTS, None, None, None, None]))
         told = document(
             f"d{draw(st.integers(0, 5)) if draw(st.booleans()) and number > 40 else number + 10}",
-            max(0.0, reached + draw(st.sampled_from([0.0, 0.0, 0.01, 0.3, -0.5, -5.0, -23.0, -30.0, 3.0]))),
+            reached + draw(st.sampled_from([0.0, 0.0, 0.01, 0.3, -0.5, -5.0, -23.0, -30.0, 3.0])),
             draw(st.sampled_from(["negative", "negative", "neutral", "positive"])),
             text=text,
             author=draw(st.sampled_from([None, None, "a", "b"])),
@@ -366,9 +435,9 @@ def told(outcomes: Outcomes) -> bytes:
 def test_state_survives_serialisation_at_any_point(
     events: list[Mention | WideRecord | Tick], data: st.DataObject
 ) -> None:
-    partition, shadow = Partition(BUSY), Partition(BUSY)
+    partition, shadow = after_quiet_days(), after_quiet_days()
     cuts = data.draw(st.sets(st.integers(0, len(events)), max_size=4))
-    written: dict[str, bytes] = {}
+    written = dict(quiet_pieces())
     for index, event in enumerate(events):
         if index in cuts:
             assert shadow.state() == written
@@ -391,7 +460,7 @@ def test_state_survives_serialisation_at_any_point(
 @settings(max_examples=40, deadline=None)
 @given(happenings(), st.data())
 def test_duplicates_change_nothing(events: list[Mention | WideRecord | Tick], data: st.DataObject) -> None:
-    once, twice = Partition(BUSY), Partition(BUSY)
+    once, twice = after_quiet_days(), after_quiet_days()
     applied: list[Mention | WideRecord] = []
     for event in events:
         assert [canonical_json(a) for a in once.apply(event)] == [canonical_json(a) for a in twice.apply(event)]
@@ -440,7 +509,7 @@ def test_order_within_the_lateness_does_not_change_closed_buckets(data: st.DataO
 def test_no_sequence_of_events_crashes_it_and_all_that_comes_of_it_is_sound(
     events: list[Mention | WideRecord | Tick],
 ) -> None:
-    partition = Partition(BUSY)
+    partition = after_quiet_days()
     partition.apply(*events)
     incidents: dict[str, list[str]] = {}
     for alert in partition.alerts:
