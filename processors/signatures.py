@@ -76,14 +76,6 @@ def signature_of(text: str) -> str:
     return smallest.astype(np.uint8).tobytes().hex()
 
 
-def similarity(a: str, b: str) -> float:
-    """The estimated Jaccard similarity, 0 … 1, of the texts behind two signatures; standard error ≤ 0.0625.
-
-    Raises ValueError where one is not a signature.
-    """
-    return float(similarities(packed(a), packed(b)[None, :])[0])
-
-
 def packed(signature: str) -> NDArray[Any]:
     """A signature's 64 bytes as an array of uint8. Raises ValueError for what is not 128 hex digits."""
     values = np.frombuffer(bytes.fromhex(signature), dtype=np.uint8)
@@ -93,7 +85,10 @@ def packed(signature: str) -> NDArray[Any]:
 
 
 def similarities(one: NDArray[Any], many: NDArray[Any]) -> NDArray[Any]:
-    """The estimated Jaccard similarities of one packed signature with `many` (n × 64), corrected for bytes equal by chance."""
+    """The estimated Jaccard similarities, 0 … 1, of one packed signature with `many` (n × 64); standard error ≤ 0.0625.
+
+    Corrected for bytes equal by chance.
+    """
     equal = np.count_nonzero(many == one, axis=1) / PERMUTATIONS
     return np.asarray(np.maximum(0.0, (equal - 1 / 256) / (1 - 1 / 256)))
 

@@ -34,7 +34,6 @@ app.add_typer(alerts_app, name="alerts")
 app.add_typer(models_app, name="models")
 
 DEMO_FOLDER: Final = Path("out/demo")
-TRAINING_CONFIG: Final = Path(__file__).resolve().parent.parent / "models" / "default.toml"
 
 SettingsFile = Annotated[
     Path | None,
@@ -153,8 +152,8 @@ def replay(
     now = _instant(as_of) if as_of else datetime.now(UTC)
     settings = _settings(settings_file, assignments)
     labeller = recorded_labeller(classifications) if classifications else embedded_labeller(settings)
-    with ReplayProgress() as progress:
-        summary = replay_documents(files, out, settings, labeller, now=now, observer=progress)
+    with ReplayProgress(files) as progress:
+        summary = replay_documents(files, out, settings, labeller, now=now, observer=progress, reading=progress.reading)
     counts = summary.as_dict()
     typer.echo(
         f"{counts['documents']:,} documents, {counts['duplicates']:,} duplicates, {counts['refused']:,} refused; "
@@ -205,15 +204,17 @@ def show_alert(
 def train_model(
     data: Annotated[Path, typer.Option(help="Folder of the files that the configuration names.")],
     out: Annotated[Path, typer.Option(help="Folder for checkpoints, weights and the packaged model.")],
-    config: Annotated[Path, typer.Option(help="Training configuration (TOML).")] = TRAINING_CONFIG,
+    config: Annotated[
+        Path | None, typer.Option(help="Training configuration (TOML); that of the shipped model if absent.")
+    ] = None,
 ) -> None:
     """Train a classifier and package it; a run that was killed goes on where it was."""
     try:
-        from models.config import load_config
+        from models.config import DEFAULT_CONFIG, load_config
         from models.train import train
     except ModuleNotFoundError as error:
         raise ConfigurationError(f"training needs {error.name}: pip install 'tocsin[train]'") from None
-    typer.echo(json.dumps(train(load_config(config), data, out), indent=2))
+    typer.echo(json.dumps(train(load_config(config or DEFAULT_CONFIG), data, out), indent=2))
 
 
 def _settings(settings_file: Path | None, assignments: list[str] | None) -> "Settings":

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -10,9 +11,9 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
-    MofNCompleteColumn,
     Progress,
     ProgressColumn,
+    TaskProgressColumn,
     TextColumn,
     TimeRemainingColumn,
 )
@@ -22,11 +23,13 @@ from streams.observer import Observer
 
 
 class ReplayProgress(Observer):
-    """A bar over a run's records, with event time, incidents opened and records refused. A context manager."""
+    """A bar over the bytes of a run's `files`, then over its records, with event time, incidents opened and records
+    refused. A context manager."""
 
-    def __init__(self) -> None:
-        self._bar = _bar(MofNCompleteColumn(), TextColumn("{task.fields[news]}"))
-        self._task = self._bar.add_task("reading", total=None, news="")
+    def __init__(self, files: Sequence[Path] = ()) -> None:
+        self._bar = _bar(TaskProgressColumn(), TextColumn("{task.fields[news]}"))
+        size = sum(file.stat().st_size for file in files if file.is_file())
+        self._task = self._bar.add_task("reading", total=size or None, news="")
         self._opened = self._refused = 0
         self._now = ""
 
@@ -38,6 +41,10 @@ class ReplayProgress(Observer):
         self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._bar.stop()
+
+    def reading(self, size: int) -> None:
+        """Move the bar by `size` bytes read."""
+        self._bar.advance(self._task, size)
 
     def alerts(self, batch: Sequence[Alert]) -> None:
         """Count incidents opened."""
@@ -53,7 +60,7 @@ class ReplayProgress(Observer):
 
     def progress(self, done: int, total: int | None) -> None:
         """Move the bar."""
-        news = f"{self._now}  {self._opened} incidents, {self._refused} refused"
+        news = f"{done:,} records  {self._now}  {self._opened} incidents, {self._refused} refused"
         self._bar.update(self._task, description="replaying", completed=done, total=total, news=news)
 
 

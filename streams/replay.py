@@ -15,7 +15,7 @@ from processors.errors import ConfigurationError, PoisonError
 from processors.messages import DeadLetter, Document, LabelledDocument, Tick
 from streams.classifier import EmbeddedClassifier
 from streams.codec import decode
-from streams.files import ordered
+from streams.files import Progress, ordered
 from streams.observer import Observer, Watching
 from streams.outputs import OutputFolder, Summary
 from streams.pipeline import Event, Labeller, ModelLabeller, Pipeline, RecordedLabeller
@@ -91,15 +91,17 @@ def replay_documents(
     *,
     now: datetime,
     observer: Observer | None = None,
+    reading: Progress | None = None,
 ) -> Summary:
     """Replay `paths` (JSONL, .gz) ordered by (published_at, source, id); leave everything in the folder `out`.
 
-    `now` (UTC) is the present for the rule that refuses documents from the future. Equal input, labels and
+    `now` (UTC) is the present for the rule that refuses documents from the future. `reading` is told the bytes read
+    while the files are put in order, before the observer hears of anything. Equal input, labels and
     settings give equal bytes in all files but summary.json, which also tells how long it took. Raises
     ConfigurationError: for a file that cannot be opened before anything is written, for one that is damaged
     after everything readable was replayed.
     """
-    documents = ordered(paths, now=now)
+    documents = ordered(paths, now=now, progress=reading)
     names = [path.name for path in paths]
     summary = replay_events(
         with_ticks(documents), len(documents), out, settings, labeller, observer=observer, files=names

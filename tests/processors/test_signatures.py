@@ -12,9 +12,13 @@ from hypothesis import strategies as st
 
 from processors.neighbours import Neighbours
 from processors.normalise import normalise
-from processors.signatures import HEX_DIGITS, canonical_form, packed, signature_of, similarities, similarity
+from processors.signatures import HEX_DIGITS, canonical_form, packed, signature_of, similarities
 
 HEADLINE = "Acme recalls 2,000 heaters after three fires in Ohio"
+
+
+def similarity(a: str, b: str) -> float:
+    return float(similarities(packed(a), packed(b)[None, :])[0])
 
 
 @pytest.mark.parametrize(
