@@ -39,9 +39,16 @@ MESSAGES: Final[dict[str, type]] = {
 }
 """What is described: the values of each topic, the lines of input files (``input``), and the ticks among them."""
 
+UNDEFINED: Final = ("feedback", "state")
+"""Topics whose messages have no definition yet."""
+
 
 def schema_of(name: str) -> dict[str, Any]:
     """The JSON Schema of the messages called `name`. Raises ConfigurationError for a name that is none."""
+    if name in UNDEFINED:
+        raise ConfigurationError(
+            f"the messages of the topic {name!r} are not defined yet: choose one of {', '.join(MESSAGES)}"
+        )
     if name not in MESSAGES:
         raise ConfigurationError(f"there is no topic {name!r}: choose one of {', '.join(MESSAGES)}")
     message_type = MESSAGES[name]

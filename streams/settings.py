@@ -2,7 +2,8 @@
 
 A setting is a field of a section of `Settings`; units, defaults and descriptions stand beside the fields. Later sources
 win: the default, a TOML file, the environment (``TOCSIN_CLASSIFIER_THREADS``), flags (``classifier.threads=2``). Whatever
-is not known is refused, with the nearest name that is.
+is not known is refused, with the nearest name that is; only what container platforms tell every process of a service
+called tocsin (``TOCSIN_SERVICE_HOST``, ``TOCSIN_PORT_8080_TCP``) is let alone.
 """
 
 import json
@@ -30,6 +31,11 @@ from processors.stories import StorySettings
 ENVIRONMENT_PREFIX: Final = "TOCSIN_"
 RESERVED_VARIABLES: Final = frozenset({"TOCSIN_SETTINGS", "TOCSIN_DATA"})
 """The settings file itself, and the data sets of the tests."""
+
+PLATFORM_VARIABLES: Final = re.compile(
+    r"TOCSIN_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
+)
+"""What Kubernetes sets for a service called tocsin (the variables of Docker's links, which it repeats, included)."""
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
 DEFAULT_MODEL: Final = _ROOT / "models" / "default"
@@ -187,7 +193,8 @@ def _from_file(path: Path | None) -> Iterable[tuple[Declaration, Any, str]]:
 def _from_environment(environment: Mapping[str, str]) -> Iterable[tuple[Declaration, Any, str]]:
     known = {declaration.variable: declaration for declaration in declarations().values()}
     for name in sorted(environment):
-        if name.startswith(ENVIRONMENT_PREFIX) and name not in RESERVED_VARIABLES:
+        ours = name.startswith(ENVIRONMENT_PREFIX) and name not in RESERVED_VARIABLES
+        if ours and not PLATFORM_VARIABLES.fullmatch(name):
             declaration = _find(name, known, "environment")
             source = f"environment {name}"
             yield declaration, _checked(declaration, environment[name], source, text=True), source

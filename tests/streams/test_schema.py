@@ -13,7 +13,7 @@ from test_bad_input import BAD_INPUT
 from processors.errors import ConfigurationError, PoisonError
 from processors.messages import Document
 from streams.codec import decode_document, encode
-from streams.schema import MESSAGES, schema_of
+from streams.schema import MESSAGES, UNDEFINED, schema_of
 
 
 def validator(name: str) -> Draft202012Validator:
@@ -96,3 +96,10 @@ def test_every_part_is_described_and_every_schema_has_a_name_of_its_own() -> Non
 def test_an_unknown_topic_is_refused_with_those_there_are() -> None:
     with pytest.raises(ConfigurationError, match="alert'.*alerts"):
         schema_of("alert")
+
+
+@pytest.mark.parametrize("name", UNDEFINED)
+def test_a_topic_whose_messages_are_not_defined_yet_is_told_as_such(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"'{name}' are not defined yet: choose one of input"):
+        schema_of(name)
+    assert name not in MESSAGES

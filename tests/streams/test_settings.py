@@ -11,6 +11,7 @@ import pytest
 from processors.errors import ConfigurationError
 from streams.settings import (
     ENVIRONMENT_PREFIX,
+    PLATFORM_VARIABLES,
     Settings,
     declarations,
     load_master,
@@ -106,6 +107,29 @@ def test_a_wrong_variable_or_flag_is_refused_with_a_mend(
 
 def test_variables_of_others_and_of_the_tests_are_let_alone() -> None:
     assert load_settings(None, {"PATH": "/bin", "TOCSIN_DATA": "/data", "TOCSIN_SETTINGS": "x.toml"}, {}) == Settings()
+
+
+PLATFORM = {
+    "TOCSIN_SERVICE_HOST": "10.0.0.11",
+    "TOCSIN_SERVICE_PORT": "8080",
+    "TOCSIN_SERVICE_PORT_CONSOLE": "8080",
+    "TOCSIN_PORT": "tcp://10.0.0.11:8080",
+    "TOCSIN_PORT_8080_TCP": "tcp://10.0.0.11:8080",
+    "TOCSIN_PORT_8080_TCP_PROTO": "tcp",
+    "TOCSIN_PORT_8080_TCP_PORT": "8080",
+    "TOCSIN_PORT_8080_TCP_ADDR": "10.0.0.11",
+}
+
+
+def test_what_a_platform_tells_of_a_service_called_tocsin_is_let_alone_and_hides_no_setting() -> None:
+    assert load_settings(None, PLATFORM, {}) == Settings()
+    assert not [d for d in declarations().values() if PLATFORM_VARIABLES.fullmatch(d.variable)]
+
+
+@pytest.mark.parametrize("name", ["TOCSIN_PORTS", "TOCSIN_SERVICE", "TOCSIN_PORT_8080", "TOCSIN_HOST"])
+def test_what_only_resembles_it_is_refused(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"no setting {name}"):
+        load_settings(None, {name: "8080"}, {})
 
 
 def test_every_setting_has_one_variable_a_description_and_a_default_that_its_own_rules_allow() -> None:
