@@ -244,7 +244,10 @@ class History:
     def _fold(self, era: Era, today: int) -> None:
         day = era.day
         assert day is not None
+        # All that the folding is judged by is taken before anything changes: nothing depends on an order.
+        before = [(name, self.expect(name), self._caught(name).copy()) for name in self._unfolded(day)]
         self._note_gaps(era, day, today * DAY)
+        exposures = {name: self._exposure_of_day(name, day) for name, _, _ in before}
         models = self.models.get(str(day))
         if models is not None:
             model = max(sorted(models.documents), key=models.documents.__getitem__)
@@ -252,15 +255,11 @@ class History:
                 era.model, era.epoch = model, era.epoch + 1
             self.models.drop(str(day))
         era.live_days += any(hour // DAY == day for hour in self._buckets.of(FEED))
-        # All that the folding is judged by is taken before anything is folded: nothing depends on an order.
-        before = [
-            (name, self.expect(name), self._caught(name).copy(), self._exposure_of_day(name, day))
-            for name in self._unfolded(day)
-        ]
-        for series, expected, baseline, exposure in before:
+        for series, expected, baseline in before:
             negatives, stories = self._take_buckets(series, day)
             weight = self._weight(series, day)
-            baseline.fold(Day(exposure, negatives, stories, weight, era.epoch), expected, self._decay)
+            taken = Day(exposures[series], negatives, stories, weight, era.epoch)
+            baseline.fold(taken, expected, self._decay)
             baseline.day = day + 1
             self.baselines.replace(series, baseline)
         era.day = day + 1
