@@ -1,6 +1,10 @@
 """The settings of detection: windows, lateness, evidence, baselines, incidents."""
 
 from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Le
 
 from processors.campaigns import CampaignSettings
 from processors.evidence import EvidenceSettings
@@ -14,56 +18,107 @@ class DetectionSettings:
     """What is counted, over which windows it is tested, what it is compared with, and how incidents live."""
 
     polarity: SentimentLabel = parameter("negative", "the sentiment whose surges ring")
-    lateness_hours: int = parameter(24, "a document older than the clock by more than this is never counted", unit="h")
-    identities_hours: int = parameter(
+    lateness_hours: Annotated[int, Ge(0), Le(8760)] = parameter(
+        24, "a document older than the clock by more than this is never counted", unit="h"
+    )
+    identities_hours: Annotated[int, Ge(0), Le(17_520)] = parameter(
         96, "how long the identities that were applied are remembered: at least twice the lateness", unit="h"
     )
-    max_companies: int = parameter(4, "a text that names more companies than this is about none of them")
-    windows_hours: tuple[int, ...] = parameter(
+    max_companies: Annotated[int, Ge(1), Le(1000)] = parameter(
+        4, "a text that names more companies than this is about none of them"
+    )
+    windows_hours: tuple[Annotated[int, Ge(1), Le(8760)], ...] = parameter(
         (1, 3, 24, 72), "lengths of the windows that are tested, rising", unit="h"
     )
-    count_looks: float = parameter(
+    count_looks: Annotated[float, Gt(0), Le(100)] = parameter(
         1.5, "allowance for asking several windows whether there are more; measured for the default windows"
     )
-    share_looks: float = parameter(
+    share_looks: Annotated[float, Gt(0), Le(100)] = parameter(
         0.5, "allowance for asking several windows whether the share is higher; measured for the default windows"
     )
 
-    minimum_stories: int = parameter(3, "no alarm with fewer novel stories, from as many authors, than this")
-    rungs: tuple[float, ...] = parameter(
+    minimum_stories: Annotated[int, Ge(1), Le(10_000)] = parameter(
+        3, "no alarm with fewer novel stories, from as many authors, than this"
+    )
+    rungs: tuple[Annotated[float, Gt(0), Le(100_000)], ...] = parameter(
         (12.0, 1.0, 0.1, 0.01), "levels of chance at which an incident opens and escalates, falling", unit="1/year"
     )
-    leave_chance: float = parameter(
+    leave_chance: Annotated[float, Gt(0), Le(100_000)] = parameter(
         52.0, "an incident stays open while its series is at least this unlikely", unit="1/year"
     )
-    quiet_hours: int = parameter(12, "an incident closes after this long without a loud document", unit="h")
-    update_hours: int = parameter(6, "at least this long between two updates of an incident", unit="h")
-    update_growth: float = parameter(0.5, "an update is due when the count grew by this share since it was last told")
+    quiet_hours: Annotated[int, Ge(1), Le(8760)] = parameter(
+        12, "an incident closes after this long without a loud document", unit="h"
+    )
+    update_hours: Annotated[int, Ge(0), Le(8760)] = parameter(
+        6, "at least this long between two updates of an incident, unless its count doubled", unit="h"
+    )
+    update_growth: Annotated[float, Gt(0), Le(100)] = parameter(
+        0.5, "an update is due when the count grew by this share since it was last told"
+    )
 
-    quarantine_hours: int = parameter(
+    quarantine_hours: Annotated[int, Ge(1), Le(8760)] = parameter(
         72, "data younger than this stay out of the baselines: at least the longest window", unit="h"
     )
-    half_life_days: float = parameter(28.0, "half-life of rates and shares", unit="d")
-    profile_half_life_days: float = parameter(90.0, "half-life of the hour-of-week profiles", unit="d")
-    profile_prior: float = parameter(20.0, "stories that a profile's hour needs to weigh as much as its prior")
-    group_prior: float = parameter(4.0, "companies that a sector needs to weigh as much as all companies")
-    incident_weight: float = parameter(0.1, "weight of days inside an incident in the baselines")
-    incident_days: int = parameter(
+    half_life_days: Annotated[float, Gt(0), Le(3650)] = parameter(28.0, "half-life of rates and shares", unit="d")
+    profile_half_life_days: Annotated[float, Gt(0), Le(3650)] = parameter(
+        90.0, "half-life of the hour-of-week profiles", unit="d"
+    )
+    profile_prior: Annotated[float, Gt(0), Le(1_000_000)] = parameter(
+        20.0, "stories that a profile's hour needs to weigh as much as its prior"
+    )
+    group_prior: Annotated[float, Gt(0), Le(1_000_000)] = parameter(
+        4.0, "companies that a sector needs to weigh as much as all companies"
+    )
+    incident_weight: Annotated[float, Ge(0), Le(1)] = parameter(
+        0.1, "weight of days inside an incident in the baselines"
+    )
+    incident_days: Annotated[int, Ge(0), Le(365)] = parameter(
         3, "days of one incident that are down-weighted; later ones are the new level", unit="d"
     )
-    warm_up_days: int = parameter(14, "days of history before anything rings", unit="d")
-    share_minimum: int = parameter(300, "stories of the present model and dictionary before shares are tested")
-    forget_days: int = parameter(120, "a series without documents for this long is dropped", unit="d")
+    warm_up_days: Annotated[int, Ge(0), Le(3650)] = parameter(14, "days of history before anything rings", unit="d")
+    share_minimum: Annotated[int, Ge(1), Le(1_000_000)] = parameter(
+        300, "stories of the present model and dictionary before shares are tested"
+    )
+    forget_days: Annotated[int, Ge(1), Le(3650)] = parameter(
+        120, "a series without documents for this long is dropped", unit="d"
+    )
 
-    point_trail_hours: int = parameter(
+    point_trail_hours: Annotated[int, Ge(0), Le(8760)] = parameter(
         24, "a series keeps publishing points, zeros too, for this long after its last document", unit="h"
     )
-    silence_hours: int = parameter(3, "a source silent for less than this raises no no-data incident", unit="h")
-    urgent_chance: float = parameter(0.1, "tier urgent: at most this chance", unit="1/year")
-    urgent_authors: int = parameter(5, "tier urgent: at least this many distinct authors")
-    flash_chance: float = parameter(0.01, "tier flash: at most this chance", unit="1/year")
-    flash_authors: int = parameter(10, "tier flash: at least this many distinct authors")
-    flash_hours: int = parameter(3, "tier flash: within a window of at most this length", unit="h")
+    silence_hours: Annotated[int, Ge(1), Le(8760)] = parameter(
+        3, "a source silent for less than this raises no no-data incident", unit="h"
+    )
+    urgent_chance: Annotated[float, Gt(0), Le(100_000)] = parameter(
+        0.1, "tier urgent: at most this chance", unit="1/year"
+    )
+    urgent_authors: Annotated[int, Ge(1), Le(10_000)] = parameter(5, "tier urgent: at least this many distinct authors")
+    flash_chance: Annotated[float, Gt(0), Le(100_000)] = parameter(
+        0.01, "tier flash: at most this chance", unit="1/year"
+    )
+    flash_authors: Annotated[int, Ge(1), Le(10_000)] = parameter(10, "tier flash: at least this many distinct authors")
+    flash_hours: Annotated[int, Ge(1), Le(8760)] = parameter(
+        3, "tier flash: within a window of at most this length", unit="h"
+    )
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where settings contradict each other."""
+        windows, rungs = self.windows_hours, self.rungs
+        if not windows or any(longer <= shorter for shorter, longer in pairwise(windows)):
+            raise ValueError(f"windows_hours are {windows}: give at least one length, each longer than the one before")
+        if not rungs or any(lower >= higher for higher, lower in pairwise(rungs)):
+            raise ValueError(f"rungs are {rungs}: give at least one chance, each lower than the one before")
+        if self.leave_chance < rungs[0]:
+            raise ValueError(f"leave_chance is {self.leave_chance}: it has to be at least the first rung, {rungs[0]}")
+        if self.identities_hours < 2 * self.lateness_hours:
+            raise ValueError(
+                f"identities_hours is {self.identities_hours}: it has to be at least twice lateness_hours, "
+                f"{2 * self.lateness_hours}"
+            )
+        if self.quarantine_hours < windows[-1]:
+            raise ValueError(
+                f"quarantine_hours is {self.quarantine_hours}: it has to be at least the longest window, {windows[-1]}"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Self
+from typing import Annotated, Any, Final, Self
 
 import numpy as np
+from annotated_types import Ge, Le
 
 from processors.clock import EPOCH
 from processors.errors import ConfigurationError, InvariantError
@@ -23,10 +24,14 @@ from processors.stories import Story
 class EvidenceSettings:
     """How much evidence an alarm carries, and how its documents are chosen."""
 
-    documents: int = parameter(5, "most documents shown with an alarm")
-    terms: int = parameter(8, "most leading terms shown with an alarm")
-    unknown_reach: int = parameter(100, "reach that a social document counts with where none is given")
-    news_reach: int = parameter(10_000, "reach that a news document counts with where none is given")
+    documents: Annotated[int, Ge(1), Le(100)] = parameter(5, "most documents shown with an alarm")
+    terms: Annotated[int, Ge(0), Le(100)] = parameter(8, "most leading terms shown with an alarm")
+    unknown_reach: Annotated[int, Ge(0), Le(1_000_000_000)] = parameter(
+        100, "reach that a social document counts with where none is given"
+    )
+    news_reach: Annotated[int, Ge(0), Le(1_000_000_000)] = parameter(
+        10_000, "reach that a news document counts with where none is given"
+    )
     recency_half_life_hours: float = parameter(
         24.0, "a document this much older than the newest counts half as much", unit="h"
     )
