@@ -257,6 +257,8 @@ class Term:
 class Measure:
     """One question's answer at the moment of an alert, over `window_hours` before it.
 
+    Negative stories are counted by distinct authors: one author counts once in a window, each text of a newsroom,
+    or of nobody known, for itself.
     Count: `observed` novel negative stories against `expected` with a central 95 % interval.
     Share: `observed` of `total` novel stories are negative; `expected` is the expected number given `total`.
     `chance` is the probability of at least `observed` under the baseline.

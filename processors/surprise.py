@@ -33,9 +33,12 @@ bound allows, and an allowance of |W| = 4 would cost alarms for nothing. The cha
 looks·Λ·P(…) with `looks` measured: for each question alone, on null series from 7 to 2,100 negatives a year
 with daily liveliness, seasons and correlated sentiments, the rate of incidents stays below what is told at 12, 1
 and 0.1 a year (``tests/processors/null_series.py`` makes and counts them; rates and seeds stand there).
+So `looks` (the settings ``count_looks`` and ``share_looks``) are empirical factors, no bounds: below |W| they are valid for
+the default windows alone. Who sets other windows has to measure them again, or to take the number of windows.
 """
 
 import math
+from collections.abc import Callable
 
 from scipy.special import betainc
 
@@ -69,12 +72,14 @@ def _count_quantile(probability: float, mean: float, shape: float) -> int:
     low, high = 0, 2 * math.ceil(mean) + 4  # P(N ≤ low) < probability ≤ P(N ≤ high)
     while count_tail(high + 1, mean, shape) > 1 - probability:
         low, high = high, 2 * high
+    return _least(lambda k: count_tail(k + 1, mean, shape) <= 1 - probability, low, high)
+
+
+def _least(holds: Callable[[int], bool], low: int, high: int) -> int:
+    """The least k in (low, high] that `holds`; it does for `high` and all between."""
     while high - low > 1:
         middle = (low + high) // 2
-        if count_tail(middle + 1, mean, shape) > 1 - probability:
-            low = middle
-        else:
-            high = middle
+        low, high = (low, middle) if holds(middle) else (middle, high)
     return high
 
 
@@ -84,6 +89,14 @@ def share_tail(least: int, total: int, alpha: float, beta: float) -> float:
         return 1.0
     if least > total:
         return 0.0
+    # Summed away from the middle: the first term is the largest that matters, so none underflows that counts.
+    if least > total * alpha / (alpha + beta):
+        return min(_share_sum(least, total, alpha, beta), 1.0)
+    return max(1.0 - _share_sum(total - least + 1, total, beta, alpha), 0.0)
+
+
+def _share_sum(least: int, total: int, alpha: float, beta: float) -> float:
+    """P(X ≥ least), summed upwards from `least`."""
     term = _share_mass(least, total, alpha, beta)
     tail = term
     for k in range(least, total):
@@ -91,21 +104,20 @@ def share_tail(least: int, total: int, alpha: float, beta: float) -> float:
         tail += term
         if term < tail * 1e-15:
             break
-    return min(tail, 1.0)
+    return tail
 
 
 def share_interval(total: int, alpha: float, beta: float, coverage: float = 0.95) -> tuple[int, int]:
-    """The central interval of a beta-binomial among `total`."""
-    low, k, lower = -1, 0, _share_mass(0, total, alpha, beta)
-    term = lower
-    while True:
-        if low < 0 and lower >= (1 - coverage) / 2:
-            low = k
-        if lower >= (1 + coverage) / 2 or k == total:
-            return max(low, 0), k
-        term *= (total - k) * (k + alpha) / ((k + 1) * (total - k - 1 + beta))
-        k += 1
-        lower += term
+    """The central interval of a beta-binomial among `total`: least numbers whose lower tails reach (1 ∓ coverage) / 2."""
+    return (
+        _share_quantile((1 - coverage) / 2, total, alpha, beta),
+        _share_quantile((1 + coverage) / 2, total, alpha, beta),
+    )
+
+
+def _share_quantile(probability: float, total: int, alpha: float, beta: float) -> int:
+    """The least k with P(X ≤ k) ≥ `probability`."""
+    return _least(lambda k: share_tail(k + 1, total, alpha, beta) <= 1 - probability, -1, total)
 
 
 def _share_mass(k: int, total: int, alpha: float, beta: float) -> float:

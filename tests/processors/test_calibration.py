@@ -63,6 +63,16 @@ def test_the_interval_of_a_share_is_central(total: int, alpha: float, beta: floa
         assert share_tail(least, total, alpha, beta) == pytest.approx(law.sf(least - 1), rel=1e-7, abs=1e-10)
 
 
+@pytest.mark.parametrize(("total", "alpha", "beta"), [(100_000, 150.0, 350.0), (5_000, 250.0, 250.0)])
+def test_the_interval_of_a_share_among_very_many_is_central_too(total: int, alpha: float, beta: float) -> None:
+    mean = total * alpha / (alpha + beta)
+    deviation = np.sqrt(mean * beta / (alpha + beta) * (alpha + beta + total) / (alpha + beta + 1))
+    low, high = share_interval(total, alpha, beta)
+    assert low == pytest.approx(mean - 1.96 * deviation, rel=0.02)
+    assert high == pytest.approx(mean + 1.96 * deviation, rel=0.02)
+    assert share_tail(1, total, alpha, beta) == pytest.approx(1.0)
+
+
 def test_a_whole_detector_that_must_learn_its_baselines_rings_no_more_often_than_told() -> None:
     companies, days = 40, 200
     partition = Partition(DetectorSettings())
