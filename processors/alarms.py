@@ -1,5 +1,6 @@
 """The bell: opens, escalates, updates, revises and closes the incidents of a partition's series."""
 
+import math
 from collections.abc import Iterator
 from typing import Final
 
@@ -99,20 +100,48 @@ class Alarms:
             # A company's topic rings only while its company does not tell the same thing.
             yield from self._start(series, kind, told, at, versions)
 
-    def revise(self, series: str, at: int, versions: Versions) -> Iterator[Alert]:
-        """After stories of `series` changed (late, merged, coordinated): tells when what was told is no longer so."""
+    def revise(self, series: str, second: int | None, at: int, versions: Versions) -> Iterator[Alert]:
+        """After stories of `series` were taken back (merged, coordinated), or one of `second` came late: tells when what
+        was told is no longer so; more than was told only from `update_growth` on. Judged by what is listed, since
+        what is only counted is placed by estimate."""
         watch = self._watches.get(series)
         incident = watch.open if watch is not None else None
-        if incident is None or (incident.told.start + 1) // HOUR < at // HOUR - self._settings.quarantine_hours:
-            return  # the window's first hours may be folded into the baseline already
-        before, expected, exposure = incident.told, self._history.expect(series), self._history.exposure(series)
+        if incident is None or (second is not None and not incident.told.start < second < incident.told.end):
+            return
+        before = incident.told
+        if not self._is_kept(before, at):
+            return
+        listed = self._listed(series, before)
+        if not (listed < incident.listed or listed >= incident.listed * (1 + self._settings.update_growth)):
+            return
+        told = self._again(series, before)
+        incident = self._touch(series)
+        if incident.peak == before:
+            incident.peak = told
+        elif self._is_kept(incident.peak, at):
+            incident.peak = self._again(series, incident.peak)
+        incident.peak = louder(incident.peak, told, incident.kind)
+        chance = incident.peak.chance(incident.kind)
+        if chance is not None:
+            incident.tier = tier_of(incident.kind, chance, incident.peak, self._settings)
+        yield self._raise(series, incident, "revise", told, at, versions)
+
+    def _is_kept(self, told: Assessment, at: int) -> bool:
+        """Whether no hour of a window can have been folded into the baseline."""
+        return (told.start + 1) // HOUR >= at // HOUR - self._settings.quarantine_hours
+
+    def _again(self, series: str, before: Assessment) -> Assessment:
+        """What a window says now; its share only where that was asked before."""
+        expected, exposure = self._history.expect(series), self._history.exposure(series)
         window = self._buckets.windows(series, [before.start], before.end)[0]
         told = assess_window(before.hours, window, expected, exposure, self._settings)
-        if told.negatives == before.negatives:
-            return
         if before.by_share is None or told.by_share is None:
             told = told._replace(by_share=before.by_share)
-        yield self._raise(series, self._touch(series), "revise", told, at, versions)
+        return told
+
+    def _listed(self, series: str, told: Assessment) -> int:
+        """How many origins a window lists."""
+        return len({t.origin for t in self._buckets.within(series, told.start, told.end) if not t.coordinated})
 
     def settle(self, now: int, versions: Versions) -> Iterator[Alert]:
         """Closes the incidents that have been quiet for long enough."""
@@ -124,6 +153,11 @@ class Alarms:
                 watch = self._watches.edit(series)
                 watch.used = max(watch.used, incident.loud_at)  # what was loud opens nothing again
                 yield self._close(series, now, versions)
+
+    def forget(self, series: str) -> None:
+        """Drops what is known of the incidents of a series that is dropped."""
+        self._watches.drop(series)
+        self._watches.drop(_SILENCE + series)
 
     def miss(self, series: str, now: int, versions: Versions) -> Iterator[Alert]:
         """Opens or escalates a no-data incident of a source whose silence is too long for chance.
@@ -212,6 +246,7 @@ class Alarms:
         """The alert for `event`; the incident notes what it tells."""
         chance = told.chance(incident.kind)
         incident.told, incident.told_at = told, at
+        incident.listed = 0 if incident.kind == "no-data" else self._listed(series, told)
         incident.chance = incident.chance if chance is None else chance
         incident.tier = self._tier(incident, told)
         owner = owner_of(series)
@@ -249,7 +284,7 @@ class Alarms:
         if incident is None or incident.rung > _UNUSUAL:
             return
         today, opened = at // (DAY * HOUR), incident.opened_at // (DAY * HOUR)
-        first = max(incident.told.start // (DAY * HOUR), today - 2)
+        first = max(incident.told.start // (DAY * HOUR), today - math.ceil(self._settings.quarantine_hours / DAY))
         last = min(today, opened + self._settings.incident_days - 1)
         if first > last:
             return

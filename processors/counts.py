@@ -80,9 +80,10 @@ class Buckets:
         self._changes.mark(f"bucket/{series}/{hour}")
         return bucket
 
-    def add(self, series: str, second: int, label: SentimentLabel, novel: bool, told: Told | None) -> None:
-        """Counts one document, which is a story's first when `novel`; `told` when it is also of the polarity."""
-        hour = second // HOUR
+    def add(self, series: str, second: int, label: SentimentLabel, novel: bool, told: Told | None) -> Told | None:
+        """Counts one document, which is a story's first when `novel`; `told` when it is also of the polarity. Gives
+        what the hour is too busy to list any longer: an earlier entry, `told` itself, or None."""
+        hour, out = second // HOUR, None
         negative, neutral, positive, stories, negatives, revision, listed, others = self.of(series).get(hour, EMPTY)
         if label == SENTIMENTS[0]:
             negative += 1
@@ -94,10 +95,13 @@ class Buckets:
             stories += 1
             if told is not None:
                 negatives += 1
+                if len(listed) == _LISTED:
+                    out = max(listed[-1], told)
                 listed = _with(listed, told)
             else:
                 others = _with(others, second)
         self.put(series, hour, Bucket(negative, neutral, positive, stories, negatives, revision, listed, others))
+        return out
 
     def tally(self, series: str, second: int) -> None:
         """Counts one document of a series whose windows nobody asks for."""

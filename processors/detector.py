@@ -189,7 +189,7 @@ class Detector:
         at = second if reached is None else max(second, reached)
         model = f"{document.versions.model_hash}/{document.versions.dictionary_hash}"
         sighting = self._owners.add(record.owner, document)
-        self._begin(record, second, model)
+        self._begin(record, second, at, model)
         alerts: list[Alert] = []
         for series in record.series:
             if series.startswith("source:"):
@@ -199,34 +199,38 @@ class Detector:
         novel = sighting.is_first
         told = Told(second, key, _origin(document, key), sighting.story.coordinated) if novel and negative else None
         dirty = {(series, hour) for series in record.series} if self._is_closed(hour) else set()
-        revised = self._displace(record.owner, sighting, dirty) if sighting.displaced else set()
+        taken = self._displace(record.owner, sighting, dirty) if sighting.displaced else set()
         self._ledger.add(record.owner, key, at // HOUR, Counted(second, negative, record.series) if novel else None)
         for series in record.series:
-            self._buckets.add(series, second, document.sentiment.label, novel, told)
-        if told is not None:
-            self._owners.keep(record.owner, key, second, document)
+            out = self._buckets.add(series, second, document.sentiment.label, novel, told)
+            if out is not None and out is not told:
+                self._owners.release(record.owner, out.key, out.second, series)
+            if told is not None and out is not told:
+                self._owners.keep(record.owner, key, second, document, series)
         if sighting.coordinated_changed or sighting.displaced:
-            revised |= self._mark(record.owner, sighting)
+            taken |= self._mark(record.owner, sighting)
 
         if told is not None:
             for series in record.series:
                 alerts += self._alarms.listen(series, second, at, document.versions, model)
-            revised.update(record.series)
-        for series in sorted(revised):
-            alerts += self._alarms.revise(series, at, document.versions)
+        for series in sorted(taken.union(record.series if told is not None else ())):
+            alerts += self._alarms.revise(series, None if series in taken else second, at, document.versions)
         points = self._points_again(dirty) if dirty else ()
         if novel:
             self._owners.learn(record.owner, document)
         self._owners.mark_changes()
         return Outcomes(tuple(alerts), points, self._changes.commit())
 
-    def _begin(self, record: _Record, second: int, model: str) -> None:
-        """Makes ready all that the record counts in, and notes that the feed is alive."""
+    def _begin(self, record: _Record, second: int, at: int, model: str) -> None:
+        """Makes ready all that the record counts in, and notes that the feed is alive. A source is alive when it is
+        heard, however long before that it published."""
         for name in record.series:
-            self._hear(name, record.sector, record.time_zone, second)
-            self._awake[name] = max(second, self._awake.get(name, second))
+            heard = second
             if name.startswith("source:"):
+                heard = at
                 self._sources.add(name)
+            self._hear(name, record.sector, record.time_zone, heard)
+            self._awake[name] = max(heard, self._awake.get(name, heard))
         self._hear(FEED, "", _UTC, second)
         self._buckets.tally(FEED, second)
         self._history.observe_model(second // (DAY * HOUR), model)
@@ -262,6 +266,7 @@ class Detector:
                     dirty.add((series, counted.second // HOUR))
                     if counted.negative:
                         changed.add(series)
+                        self._owners.release(owner, key, counted.second, series)
         return changed
 
     def _mark(self, owner: str, sighting: Sighting) -> set[str]:
@@ -333,8 +338,9 @@ class Detector:
             idles = self._series[name].latest < idle and not self._buckets.of(name)
             if idles and name != FEED and not self._alarms.is_open(name):
                 self._series.drop(name)
-                self._watches.drop(name)
+                self._alarms.forget(name)
                 self._history.forget(name)
+                self._awake.pop(name, None)
                 self._sources.discard(name)
             else:
                 heard.add(owner_of(name))

@@ -230,6 +230,7 @@ class History:
         """Drops a series."""
         self.baselines.drop(series)
         self.activities.drop(series)
+        self.forget_derived()
 
     def _unfolded(self, day: int) -> Iterator[str]:
         return self._buckets.before((day + 1) * DAY)

@@ -151,8 +151,8 @@ def higher_tier(one: Tier, other: Tier) -> Tier:
 
 @dataclass(slots=True)
 class Incident:
-    """An open incident: seconds since 1970; `told` is what its latest event said, in `tier`, `peak` the loudest window
-    so far, and `sequence` the next event's number."""
+    """An open incident: seconds since 1970; `told` is what its latest event said, in `tier`, of which `listed` stories
+    are listed one by one; `peak` is the loudest window so far, and `sequence` the next event's number."""
 
     id: str
     kind: IncidentKind
@@ -164,6 +164,7 @@ class Incident:
     loud_at: int
     peak: Assessment
     tier: Tier = "watch"
+    listed: int = 0
     sequence: int = 0
 
 

@@ -16,15 +16,15 @@ from processors.stories import Sighting, Story, StoryMemory
 
 STORY: Final = "story"
 TERMS: Final = "terms"
-_KEPT_AN_HOUR: Final = 100  # evidence of one owner in one hour: more is never shown
 _LONGEST: Final = 2000  # characters of an address or an author's name that are kept
 
 
 @dataclass(slots=True)
 class Kept:
-    """A novel document of the polarity, kept whole for alarms to show."""
+    """A novel document of the polarity, kept whole for alarms of `series` to show. Replaced, never changed."""
 
     document: DocumentSummary
+    series: tuple[str, ...]
 
     def copy(self) -> Self:
         """Itself: it never changes."""
@@ -36,6 +36,7 @@ class Kept:
         for name in ("sentiment", "topic", "versions"):
             packed[name] = [getattr(packed[name], f.name) for f in fields(packed[name])]
         packed["published_at"] = format_instant(self.document.published_at)
+        packed["series"] = self.series
         return packed
 
     @classmethod
@@ -44,7 +45,8 @@ class Kept:
         packed = {**packed, "published_at": datetime.fromisoformat(packed["published_at"])}
         for name, kind in (("sentiment", Sentiment), ("topic", Topic), ("versions", Versions)):
             packed[name] = kind(*packed[name])
-        return cls(DocumentSummary(**packed))
+        series = tuple(packed.pop("series"))
+        return cls(DocumentSummary(**packed), series)
 
 
 class Owners:
@@ -59,7 +61,7 @@ class Owners:
         self._touched: set[str] = set()
         self._backgrounds: dict[str, TermBackground] = {}
         self.kept: Table[Kept] = Table("evidence", Kept, changes)
-        self._hours: dict[str, dict[int, list[str]]] = {}  # owner → hour → names of evidence
+        self._hours: dict[str, dict[int, set[str]]] = {}  # owner → hour → names of evidence
 
     def add(self, owner: str, document: DocumentSummary) -> Sighting:
         """Counts a document into its story. Raises PoisonError (``bad-signature``)."""
@@ -71,21 +73,37 @@ class Owners:
         self._touched.add(owner)
         return sighting
 
-    def keep(self, owner: str, key: str, second: int, document: DocumentSummary) -> None:
-        """Keeps a novel document of the polarity as evidence; of an overfull hour, what came first."""
-        names = self._hours.setdefault(owner, {}).setdefault(second // HOUR, [])
-        if len(names) >= _KEPT_AN_HOUR:
-            return
+    def keep(self, owner: str, key: str, second: int, document: DocumentSummary, series: str) -> None:
+        """Keeps a novel document of the polarity as evidence of `series`, which lists it. An hour lists so many stories
+        of a series, no more: that bounds what is kept."""
         name = f"{owner}/{second // HOUR}/{key}"
+        kept = self.kept.get(name)
+        if kept is not None:
+            self.kept.replace(name, Kept(kept.document, (*kept.series, series)))
+            return
         url = document.url if document.url is None or len(document.url) <= _LONGEST else None
         author = document.author and document.author[:_LONGEST]
-        kept = Kept(replace(document, url=url, author=author))
-        self.kept.replace(name, kept)
-        names.append(name)
+        self.kept.replace(name, Kept(replace(document, url=url, author=author), (series,)))
+        self._hours.setdefault(owner, {}).setdefault(second // HOUR, set()).add(name)
+
+    def release(self, owner: str, key: str, second: int, series: str) -> None:
+        """Lets go of evidence that `series` lists no longer; kept while any other series does."""
+        name = f"{owner}/{second // HOUR}/{key}"
+        kept = self.kept.get(name)
+        if kept is None:
+            return
+        rest = tuple(other for other in kept.series if other != series)
+        if rest:
+            self.kept.replace(name, Kept(kept.document, rest))
+        else:
+            self.kept.drop(name)
+            self._hours[owner][second // HOUR].discard(name)
 
     def evidence(self, owner: str, found: Iterable[tuple[int, str]]) -> list[tuple[DocumentSummary, Story]]:
         """The kept documents among `found` (second, key) that are still novel, with their stories."""
-        memory = self._memories[owner]
+        memory = self._memories.get(owner)
+        if memory is None:
+            return []
         documents: list[tuple[DocumentSummary, Story]] = []
         for second, key in found:
             kept = self.kept.get(f"{owner}/{second // HOUR}/{key}")
@@ -147,7 +165,7 @@ class Owners:
         self._hours = {}
         for name in self.kept.names():
             owner, hour, _ = name.rsplit("/", 2)
-            self._hours.setdefault(owner, {}).setdefault(int(hour), []).append(name)
+            self._hours.setdefault(owner, {}).setdefault(int(hour), set()).add(name)
 
     def keys(self) -> Iterator[str]:
         """The keys of all pieces of stories and terms (the evidence is a table of its own)."""

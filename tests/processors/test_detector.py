@@ -254,6 +254,67 @@ def test_a_source_that_stops_raises_no_data_and_closes_when_heard_again() -> Non
     assert [(a.kind, a.event, a.incident) for a in back] == [("no-data", "close", missed[0].incident)]
 
 
+def test_a_slow_publisher_heard_again_is_not_silent_at_once() -> None:
+    partition = Partition()
+    partition.feed(wide(m.document) for m in history(10, daily=48, negatives=2))
+    partition.tick(24 * 11)
+    back = partition.apply(wide(document("behind", 24 * 11 - 20)))
+    assert [(a.kind, a.event) for a in back] == [("no-data", "close")]
+    assert partition.tick(24 * 11 + 3) == []
+    assert next(a.event for a in partition.tick(24 * 13)) == "open"
+
+
+def test_nothing_is_kept_of_the_silence_of_a_source_that_is_forgotten() -> None:
+    partition = Partition(DetectorSettings(replace(EARLY.detection, forget_days=15)))
+    wire = [wide(document(f"wire-{i}", 24 * 5 + 5 * i, source="wire")) for i in range(24)]
+    back = wide(document("back", 24 * 24, source="wire"))
+    partition.feed([*wire, back, *(wide(document(f"other-{i}", 6 * i, source="other")) for i in range(4 * 28))])
+    assert [a.event for a in partition.alerts if a.source == "wire"][-1] == "close"
+    assert "incident/no-data/source:wire" in partition.state()
+    partition.feed(wide(document(f"more-{i}", 24 * 28 + 6 * i, source="other")) for i in range(4 * 14))
+    assert not [key for key in partition.state() if "source:wire" in key]
+
+
+def test_a_topics_evidence_is_kept_in_an_hour_in_which_everybody_talks_of_another() -> None:
+    partition = Partition()
+    partition.feed(wide(m.document, ()) for d in ("ACME", "GLOBEX") for m in history(DAYS, d, daily=20, negatives=2))
+    crowd = [
+        wide(document(f"crowd-{i}", NOON + i / 400, "negative", topic="markets", source=f"s{i % 3}"), ())
+        for i in range(150)
+    ]
+    few = [wide(document(f"few-{i}", NOON + 0.4 + i / 30, "negative", topic="dividend"), ()) for i in range(12)]
+    opened = [a for a in partition.feed(crowd + few) if a.series == "topic:dividend"]
+    assert opened and all(a.evidence and "few" in a.evidence[0].identity for a in opened)
+
+
+def test_evidence_is_kept_while_a_series_lists_it_and_no_longer(ordinary: Partition) -> None:
+    before = ordinary.state().keys()
+    backwards = [mention(document(f"b-{i:03}", NOON + 0.9 - i / 400, "negative")) for i in range(250)]
+    ordinary.apply(*backwards)
+    kept = {key.rpartition("/")[2] for key in ordinary.state().keys() - before if key.startswith("evidence/")}
+    (hour,) = {
+        int(key.rpartition("/")[2]) for key in ordinary.state().keys() - before if key.startswith("bucket/company:")
+    }
+    bucket = json.loads(ordinary.state()[f"bucket/company:ACME/{hour}"])
+    assert kept == {key for _, key, *_ in bucket[6]} and len(kept) == 100
+
+
+def test_documents_of_one_second_and_of_a_busy_hour_revise_nothing(ordinary: Partition) -> None:
+    at_once = [mention(document(f"at-once-{i:02}", NOON, "negative")) for i in range(14)]
+    raised = ordinary.feed(at_once + burst(150, NOON + 0.05, 0.9))
+    assert raised and "revise" not in {a.event for a in raised}
+
+
+def test_late_documents_revise_what_was_told_only_when_there_are_many(ordinary: Partition) -> None:
+    ordinary.feed(burst(20, NOON))
+    ordinary.tick(NOON + 2.5)
+    late = [mention(document(f"late-{i}", NOON + i / 10 + 0.03, "negative")) for i in range(14)]
+    revised = [a for a in ordinary.apply(*late) if a.series_kind == "company"]
+    assert [a.event for a in revised].count("revise") <= 1
+    last = [a for a in ordinary.alerts if a.series_kind == "company"][-1]
+    assert last.count is not None and last.count.observed >= 29
+
+
 def test_a_source_heard_now_and_then_raises_no_no_data() -> None:
     partition = Partition()
     partition.feed(wide(m.document) for m in history(30, daily=48, negatives=2))
@@ -407,7 +468,7 @@ def happenings(draw: st.DrawFn) -> list[Mention | WideRecord | Tick]:
     for number in range(draw(st.integers(1, 60))):
         what = draw(st.sampled_from(["mention"] * 6 + ["wide"] * 2 + ["tick"] * 3))
         if what == "tick":
-            reached += draw(st.sampled_from([0.1, 0.6, 1.0, 5.0, 26.0]))
+            reached += draw(st.sampled_from([0.1, 0.6, 1.0, 5.0, 26.0, 24.0 * 8]))  # the last drops every series
             events.append(Tick(START + timedelta(hours=reached)))
             continue
         text = draw(st.sampled_from([*TEXTS, None, None, None, None]))
