@@ -3,7 +3,7 @@
 import functools
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from detector_events import (
@@ -28,6 +28,8 @@ from processors.detector import Detector, Outcomes
 from processors.errors import InvariantError, PoisonError
 from processors.identity import canonical_json
 from processors.messages import Mention, Tick, WideRecord
+from processors.owners import Owners
+from processors.state import Changes
 
 DAYS = 14
 NOON = 24 * DAYS + 12.0
@@ -273,6 +275,29 @@ def test_nothing_is_kept_of_the_silence_of_a_source_that_is_forgotten() -> None:
     assert "incident/no-data/source:wire" in partition.state()
     partition.feed(wide(document(f"more-{i}", 24 * 28 + 6 * i, source="other")) for i in range(4 * 14))
     assert not [key for key in partition.state() if "source:wire" in key]
+
+
+def test_all_days_of_an_incident_that_are_in_quarantine_are_set_aside() -> None:
+    partition = Partition(DetectorSettings(replace(EARLY.detection, windows_hours=(144,), quarantine_hours=144)))
+    partition.feed(history(DAYS) + burst(60, NOON))
+    (first, _), *_ = json.loads(partition.state()["incident/company:ACME"])[2]
+    assert (START + timedelta(days=DAYS - 6)).date() == (datetime.fromtimestamp(0, UTC) + timedelta(days=first)).date()
+
+
+@pytest.mark.parametrize("days_back", [9, 9.5])
+def test_a_series_that_was_dropped_comes_back_the_same_day_whatever_was_restored(days_back: float) -> None:
+    partition = Partition(BUSY)
+    partition.feed(history(2) + history(12, "GLOBEX", 6, 2))
+    partition.tick(24 * days_back)
+    assert "series/company:ACME" not in partition.state()
+    restored = partition.restored()
+    back = burst(12, 24 * days_back + 30)
+    assert [canonical_json(a) for a in partition.feed(back)] == [canonical_json(a) for a in restored.feed(back)]
+    assert partition.state() == restored.state()
+
+
+def test_evidence_of_an_owner_without_stories_is_empty() -> None:
+    assert Owners(EARLY, Changes()).evidence("company:NOBODY", [(0, "key")]) == []
 
 
 def test_a_topics_evidence_is_kept_in_an_hour_in_which_everybody_talks_of_another() -> None:
