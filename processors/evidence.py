@@ -220,7 +220,7 @@ def leading_terms(texts: Sequence[str], background: TermBackground, settings: Ev
     """
     counts = Counter(term for text in texts for term in terms_of(text))
     total, usual = counts.total(), background.total
-    vocabulary = usual + len(counts)
+    vocabulary = usual + len(counts) + 1  # one for terms never seen: no term is all there is
     least = min(2, len(texts))
     terms = []
     for term, count in counts.items():

@@ -305,3 +305,11 @@ def test_every_alert_has_a_reason_of_one_line(event, kind, hours, observed, expe
     assert reason.endswith(".")
     assert "\n" not in reason
     assert "nan" not in reason
+
+
+def test_a_term_that_is_all_there_ever_was_leads_nothing() -> None:
+    background = TermBackground()
+    for day in range(3):
+        background.add("strike", START + timedelta(days=day))
+
+    assert leading_terms(["strike", "strike"], background, EvidenceSettings()) == ()
