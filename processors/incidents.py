@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple, Self, get_args
+from typing import Any, NamedTuple, Self
 
 from processors.baseline import Expectation
 from processors.counts import Buckets, Window
@@ -12,6 +12,7 @@ from processors.detection import DetectionSettings
 from processors.evidence import reason_of
 from processors.identity import content_id
 from processors.messages import (
+    TIERS,
     Alert,
     EvidenceDocument,
     IncidentEvent,
@@ -31,8 +32,6 @@ from processors.surprise import (
     share_interval,
     share_tail,
 )
-
-_TIERS: Final[tuple[Tier, ...]] = get_args(Tier)
 
 
 class Assessment(NamedTuple):
@@ -146,7 +145,7 @@ def tier_of(kind: IncidentKind, chance: float, told: Assessment, settings: Detec
 
 def higher_tier(one: Tier, other: Tier) -> Tier:
     """The more urgent of two tiers."""
-    return max(one, other, key=_TIERS.index)
+    return max(one, other, key=TIERS.index)
 
 
 @dataclass(slots=True)
@@ -240,6 +239,7 @@ def alert_of(
         polarity=settings.polarity,
         at=datetime.fromtimestamp(at, UTC),
         opened_at=datetime.fromtimestamp(incident.opened_at, UTC),
+        window_end=datetime.fromtimestamp(told.end, UTC),
         window_hours=(told.end - told.start) / HOUR if kind == "no-data" else told.hours,
         count=_count_measure(told, kind),
         share=_share_measure(told) if kind != "no-data" and told.by_share is not None else None,

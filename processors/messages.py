@@ -7,7 +7,7 @@ ignore unknown fields and refuse a newer major version; the input is strict.
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 from annotated_types import Ge, MaxLen, MinLen, doc
 
@@ -23,6 +23,9 @@ IncidentEvent = Literal["open", "escalate", "update", "revise", "close"]
 Tier = Literal["watch", "urgent", "flash"]
 Stage = Literal["enrich", "detect", "index", "deliver"]
 LabelStatus = Literal["labelled", "unlabelled"]
+
+TIERS: Final[tuple[Tier, ...]] = get_args(Tier)
+"""From the least to the most urgent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +258,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One question's answer at the moment of an alert, over `window_hours` before it.
+    """One question's answer at the moment of an alert, over the alert's window.
 
     Negative stories are counted by distinct authors: one author counts once in a window, each text of a newsroom,
     or of nobody known, for itself.
@@ -276,6 +279,7 @@ class Measure:
 class Alert:
     """One event in the life of an incident, complete in itself.
 
+    The window is the `window_hours` up to `window_end`, which lies before `at` when what completed it came late.
     `chance_per_year`: how often this series would ring at least this loudly by chance. `rung`: the level
     (12, 1, 0.1 or 0.01 a year) that it stands on. `silent_below`: with fewer than this many novel negative
     stories in the window, it would have kept silent. `sequence` numbers the events of an incident from 0.
@@ -296,6 +300,7 @@ class Alert:
     polarity: SentimentLabel
     at: datetime
     opened_at: datetime
+    window_end: datetime
     window_hours: float
     count: Measure | None
     share: Measure | None

@@ -4,7 +4,7 @@ Texts come from strangers: they are shown as plain text, without markup, control
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 from itertools import islice
 from math import ceil
@@ -180,8 +180,12 @@ def _facts(alert: Alert) -> Iterable[tuple[str, RenderableType]]:
     words = f"by chance, this series rings so loudly {how_often(alert.chance_per_year)}"
     yield "How surprising", Text(f"{words} (rung: {alert.rung:g} a year)")
     opened = "" if alert.opened_at == alert.at else f"; the incident opened {_instant(alert.opened_at)}"
-    yield "Window", Text(f"the {_hours(alert.window_hours)} before{opened}")
-    if alert.count:
+    start = alert.window_end - timedelta(hours=alert.window_hours)
+    window = f"{_hours(alert.window_hours)}: {start:%d %b %H:%M} to {alert.window_end:%d %b %H:%M} UTC"
+    yield "Window", Text(f"{window}{opened}")
+    if alert.kind == "no-data" and alert.count:
+        yield "New stories", Text(f"none, {alert.count.expected:.3g} expected")
+    elif alert.count:
         text = f"{alert.count.observed} seen, {alert.count.expected:.3g} expected{_interval(alert.count)}"
         yield f"New {alert.polarity} stories", _measured(alert.count, text)
     if alert.share:
@@ -252,7 +256,7 @@ def _instant(at: datetime) -> str:
 
 
 def _hours(hours: float) -> str:
-    return f"{hours:g} h" if hours < 48 else f"{hours / 24:g} days"
+    return f"{hours:.3g} h" if hours < 48 else f"{hours / 24:g} days"
 
 
 def _interval(measure: Measure) -> str:

@@ -179,7 +179,7 @@ def demo(
 
 @alerts_app.command("list")
 def list_alerts(place: Place = DEMO_FOLDER) -> None:
-    """Print the alarms of a run, one line each."""
+    """Print the alarms of a run, oldest first, each with the first sentence of its reason."""
     from rich.console import Console
 
     from streams import alert_view
@@ -213,7 +213,7 @@ def train_model(
         from models.config import DEFAULT_CONFIG, load_config
         from models.train import train
     except ModuleNotFoundError as error:
-        raise ConfigurationError(f"training needs {error.name}: pip install 'tocsin[train]'") from None
+        raise ConfigurationError(f"training needs {error.name}, of the extra `train`: run `make venv`") from None
     typer.echo(json.dumps(train(load_config(config or DEFAULT_CONFIG), data, out), indent=2))
 
 

@@ -261,8 +261,8 @@ def _check_document(document: Document, now: datetime | None, future_tolerance: 
     if now is not None and published_at > now + future_tolerance:
         raise PoisonError(
             "future-timestamp",
-            f"published_at {format_instant(published_at)} is more than {future_tolerance} after "
-            f"{format_instant(now)}: check the source's clock and time zone",
+            f"published_at {format_instant(published_at)} is more than {future_tolerance.total_seconds() / 60:g} min "
+            "ahead of the present: check the source's clock and time zone",
         )
     return replace(document, published_at=published_at)
 

@@ -13,7 +13,18 @@ from typing import IO, Any, Self, cast
 
 from processors.errors import ConfigurationError
 from processors.identity import format_instant
-from processors.messages import Alert, DeadLetter, Document, LabelledDocument, Mention, SeriesPoint, WideRecord
+from processors.messages import (
+    TIERS,
+    Alert,
+    DeadLetter,
+    Document,
+    IncidentKind,
+    LabelledDocument,
+    Mention,
+    SeriesPoint,
+    Tier,
+    WideRecord,
+)
 from streams.codec import encode
 from streams.observer import Observer
 from streams.replacing import replaced
@@ -101,7 +112,7 @@ class Summary(Observer):
     topic: Counter[str] = field(default_factory=Counter)
     mention_count: int = 0
     buckets: int = 0
-    incidents: Counter[str] = field(default_factory=Counter)
+    highest: dict[str, tuple[IncidentKind, Tier]] = field(default_factory=dict)
     alert_events: Counter[str] = field(default_factory=Counter)
     dead_letter_reasons: Counter[str] = field(default_factory=Counter)
     first: datetime | None = None
@@ -133,11 +144,16 @@ class Summary(Observer):
         self.buckets += len(batch)
 
     def alerts(self, batch: Sequence[Alert]) -> None:
-        """Count events, and incidents by kind and the tier they opened with."""
+        """Count events, and note the highest tier that each incident reached."""
         for alert in batch:
             self.alert_events[alert.event] += 1
-            if alert.event == "open":
-                self.incidents[f"{alert.kind} {alert.tier}"] += 1
+            _, reached = self.highest.get(alert.incident, (alert.kind, alert.tier))
+            self.highest[alert.incident] = alert.kind, max(reached, alert.tier, key=TIERS.index)
+
+    @property
+    def incidents(self) -> Counter[str]:
+        """Incidents by kind and the highest tier that they reached: ``sentiment urgent`` …"""
+        return Counter(f"{kind} {tier}" for kind, tier in self.highest.values())
 
     def dead_letters(self, batch: Sequence[DeadLetter]) -> None:
         """Count by reason."""

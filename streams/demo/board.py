@@ -10,12 +10,11 @@ from time import perf_counter
 from typing import Final
 
 from processors.labels import SentimentLabel
-from processors.messages import Alert, DeadLetter, Document, LabelledDocument, SeriesPoint, Tier
+from processors.messages import TIERS, Alert, DeadLetter, Document, LabelledDocument, SeriesPoint, Tier
 from streams.observer import Observer
 
 WINDOW: Final = timedelta(hours=24)
 _RATE_SECONDS: Final = 5.0
-_TIERS: Final = {"watch": 0, "urgent": 1, "flash": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +139,7 @@ class Board(Observer):
         """The latest event of each incident: open before closed, by tier, the newest first."""
         return sorted(
             self.incidents.values(),
-            key=lambda alert: (alert.event == "close", -_TIERS[alert.tier], -alert.at.timestamp()),
+            key=lambda alert: (alert.event == "close", -TIERS.index(alert.tier), -alert.at.timestamp()),
         )
 
     def _surprised(self, series: str, at: datetime, surprise: float) -> None:

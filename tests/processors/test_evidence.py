@@ -211,6 +211,7 @@ ALARM = Alert(
     polarity="negative",
     at=START,
     opened_at=START,
+    window_end=START,
     window_hours=3,
     count=Measure(observed=9, total=12, expected=0.8, expected_low=0, expected_high=3, chance=1e-7),
     share=Measure(observed=9, total=12, expected=1.7, expected_low=0, expected_high=5, chance=1e-5),
@@ -243,6 +244,7 @@ def test_the_reason_of_a_silence_says_what_was_due() -> None:
     silence = replace(
         ALARM,
         kind="no-data",
+        window_end=START,
         window_hours=6,
         count=Measure(0, 0, 41.2, 29, 54, 1e-18),
         share=None,
@@ -295,6 +297,7 @@ def test_every_alert_has_a_reason_of_one_line(event, kind, hours, observed, expe
         ALARM,
         event=event,
         kind=kind,
+        window_end=START,
         window_hours=hours,
         count=measure,
         share=measure if asked else None,

@@ -111,6 +111,7 @@ def alert(id: str = "alert-00aa", **changes: Any) -> Alert:
         polarity="negative",
         at=NOON,
         opened_at=NOON,
+        window_end=NOON,
         window_hours=4.0,
         count=Measure(14, 20, 2.1, 0.0, 6.0, 3.2e-7),
         share=Measure(14, 20, 5.4, 2.0, 10.0, 4.1e-5),
