@@ -207,7 +207,7 @@ class Alarms:
         if series in self._open:
             ending.append(series)  # of another kind: a volume incident whose share rings too goes on as sentiment
         for name in ending:
-            yield self._close(name, at, versions)
+            yield self._close(name, at, versions, continued_by=opened.id)
         chance = told.chance(kind)
         rung = rung_of(chance, self._settings) if chance is not None else None
         opened.rung = rung or opened.rung
@@ -233,15 +233,22 @@ class Alarms:
         elif is_due or growth >= _TOLD_AT_ONCE:
             yield self._raise(series, incident, "update", told, at, versions)
 
-    def _close(self, name: str, at: int, versions: Versions) -> Alert:
-        """Closes what is open under a watch's name, telling it at its height."""
+    def _close(self, name: str, at: int, versions: Versions, continued_by: str | None = None) -> Alert:
+        """Closes what is open under a watch's name, telling it at its height, and which incident goes on with it."""
         incident = self._touch(name)
         self._watches.edit(name).open = None
         self._open.discard(name)
-        return self._raise(name.removeprefix(_SILENCE), incident, "close", incident.peak, at, versions)
+        return self._raise(name.removeprefix(_SILENCE), incident, "close", incident.peak, at, versions, continued_by)
 
     def _raise(
-        self, series: str, incident: Incident, event: IncidentEvent, told: Assessment, at: int, versions: Versions
+        self,
+        series: str,
+        incident: Incident,
+        event: IncidentEvent,
+        told: Assessment,
+        at: int,
+        versions: Versions,
+        continued_by: str | None = None,
     ) -> Alert:
         """The alert for `event`; the incident notes what it tells."""
         chance = told.chance(incident.kind)
@@ -263,6 +270,7 @@ class Alarms:
             terms=self._owners.terms(owner, [document.excerpt for document, _ in shown]),
             versions=tuple(sorted(by, key=lambda v: (v.model, v.model_version, v.model_hash, v.dictionary_hash))),
             coordinated=any(told.coordinated for told in within),
+            continued_by=continued_by,
             settings=self._settings,
         )
 

@@ -254,7 +254,8 @@ def reason_of(alert: Alert, name: str) -> str:
     """
     if alert.kind == "no-data":
         return f"{name}: {_silence(alert)}"
-    parts = [_EVENTS[alert.event] + "; ".join(_findings(alert)), f"by chance {how_often(alert.chance_per_year)}"]
+    event = "told from here on by another incident; at its height " if alert.continued_by else _EVENTS[alert.event]
+    parts = [event + "; ".join(_findings(alert)), f"by chance {how_often(alert.chance_per_year)}"]
     if alert.terms:
         parts.append("leading words: " + ", ".join(term.term for term in alert.terms))
     if alert.coordinated:

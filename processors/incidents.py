@@ -214,6 +214,7 @@ def alert_of(
     terms: tuple[Term, ...],
     versions: tuple[Versions, ...],
     coordinated: bool,
+    continued_by: str | None,
     settings: DetectionSettings,
 ) -> Alert:
     """The alert for `event`, as `incident` stands; takes the incident's next sequence number."""
@@ -226,6 +227,7 @@ def alert_of(
     alert = Alert(
         id=content_id("alert", incident.id, sequence),
         incident=incident.id,
+        continued_by=continued_by,
         sequence=sequence,
         event=event,
         kind=kind,

@@ -280,6 +280,8 @@ class Alert:
     """One event in the life of an incident, complete in itself.
 
     The window is the `window_hours` up to `window_end`, which lies before `at` when what completed it came late.
+    `continued_by`, of a close only: the incident that tells the same from here on, as when a volume incident's
+    share rings too.
     `chance_per_year`: how often this series would ring at least this loudly by chance. `rung`: the level
     (12, 1, 0.1 or 0.01 a year) that it stands on. `silent_below`: with fewer than this many novel negative
     stories in the window, it would have kept silent. `sequence` numbers the events of an incident from 0.
@@ -287,6 +289,7 @@ class Alert:
 
     id: str
     incident: str
+    continued_by: str | None
     sequence: int
     event: IncidentEvent
     kind: IncidentKind

@@ -124,6 +124,7 @@ def alert_lines(alerts: Iterable[Alert]) -> RenderableType:
             (f"{alert.tier.upper():<6}  ", f"bold {style}"),
             (visible(alert.series), _LABEL),
             f"  {EVENTS[alert.event]}",
+            (f"  by chance {how_often(alert.chance_per_year)}", _FAINT),
             overflow="ellipsis",
         )
         line.add_row(what, Text(short_id(alert), style=_FAINT))

@@ -208,6 +208,8 @@ def test_a_volume_that_becomes_sentiment_keeps_its_evidence(ordinary: Partition)
     assert [a.event for a in after[:2]] == ["open", "escalate"]
     counted = [a.count.observed for a in after if a.count is not None]
     assert counted[0] > 8 and counted[1] >= counted[0]
+    assert converted.continued_by == after[0].incident
+    assert "told from here on by another incident" in converted.reason and ": over" not in converted.reason
 
 
 def test_a_late_document_revises_a_closed_bucket(ordinary: Partition) -> None:

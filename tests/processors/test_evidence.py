@@ -198,6 +198,7 @@ def test_a_piece_of_another_form_is_refused(piece: object) -> None:
 ALARM = Alert(
     id="alert-1",
     incident="incident-1",
+    continued_by=None,
     sequence=0,
     event="open",
     kind="sentiment",

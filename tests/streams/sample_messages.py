@@ -98,6 +98,7 @@ def alert(id: str = "alert-00aa", **changes: Any) -> Alert:
     made = Alert(
         id=id,
         incident="incident-77",
+        continued_by=None,
         sequence=0,
         event="open",
         kind="sentiment",
