@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv
 
-.PHONY: venv demo test check lock clean help
+.PHONY: venv demo test check train lock clean help
 help:                  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 16
 
@@ -35,6 +35,10 @@ check: .venv/.dev      ## format, lint, types, import rules
 
 test: .venv/.dev       ## everything
 	$(BIN)/pytest -n auto
+
+train: .venv/.dev      ## the shipped model again, from the data in TOCSIN_DATA into runs/default
+	@test -n "$(TOCSIN_DATA)" || { echo "set TOCSIN_DATA to the folder of the data sets"; exit 2; }
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/tocsin models train --data "$(TOCSIN_DATA)" --out runs/default
 
 lock: .venv/.made      ## pin the newest versions that pyproject.toml allows
 	$(UV) pip compile -q --upgrade --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
