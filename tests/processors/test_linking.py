@@ -1,14 +1,13 @@
 """Linking companies: what names one, what only looks like it, and where in the text it stands."""
 
 import json
-import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from work import steps
 
 from processors.companies import CompanyMaster
 from processors.linking import Linker
@@ -178,25 +177,9 @@ def test_a_company_named_in_several_ways_is_linked_once_by_the_surest() -> None:
     assert LINKER.link("Apple (AAPL): $AAPL, #Apple", NOW, ()) == (CompanyLink("AAPL", "$AAPL", 14, "cashtag"),)
 
 
-def _steps(action: Callable[[], object]) -> int:
-    """How many calls into Python and C code `action` makes: a deterministic measure of work."""
-    count = 0
-
-    def counting(frame: object, event: str, argument: object) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    sys.setprofile(counting)
-    try:
-        action()
-    finally:
-        sys.setprofile(None)
-    return count
-
-
 @pytest.mark.parametrize(
     "piece", ["apple ", "UPS ", "$T ", "T, ", "Royal Dutch ", "visa card ", "J.P. ", "苹果", "@ups "]
 )
 def test_work_grows_no_faster_than_the_text(piece: str) -> None:
     small, large = piece * 100, piece * 1000
-    assert _steps(lambda: LINKER.link(large, NOW, ())) <= 11 * _steps(lambda: LINKER.link(small, NOW, ())) + 100
+    assert steps(lambda: LINKER.link(large, NOW, ())) <= 11 * steps(lambda: LINKER.link(small, NOW, ())) + 100

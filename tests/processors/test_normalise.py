@@ -1,12 +1,11 @@
 """Normalising: one readable form, whatever the markup, the encoding and the disguise."""
 
-import sys
 import unicodedata
-from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from work import steps
 
 from processors.normalise import normalise, url_spans, without_urls
 
@@ -128,25 +127,9 @@ def test_url_spans_lie_in_order_within_the_text(text: str) -> None:
     assert spans == sorted(spans)
 
 
-def _steps(action: Callable[[], object]) -> int:
-    """How many calls into Python and C code `action` makes: a deterministic measure of work."""
-    count = 0
-
-    def counting(frame: object, event: str, argument: object) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    sys.setprofile(counting)
-    try:
-        action()
-    finally:
-        sys.setprofile(None)
-    return count
-
-
 @pytest.mark.parametrize(
     "piece", ["&amp;", "&#38;#38;", "&am&#8203;p;", "<", "<b>", "<script>", "<!--", '<a x="', "<a b='c\" ", "</", "& <"]
 )
 def test_work_grows_no_faster_than_the_text(piece: str) -> None:
     small, large = piece * 200, piece * 2000
-    assert _steps(lambda: normalise(large)) <= 11 * _steps(lambda: normalise(small)) + 100
+    assert steps(lambda: normalise(large)) <= 11 * steps(lambda: normalise(small)) + 100
