@@ -41,8 +41,6 @@ _CLOSING: Final = {
     "style": re.compile(r"</style\s*+>", re.IGNORECASE),
 }
 
-_URL: Final = re.compile(r"(?:https?://|www\.)[!#-;=?-~…]*", re.IGNORECASE)
-
 
 def _character_table() -> dict[int, str | None]:
     """What happens to single characters before NFC.
@@ -112,18 +110,6 @@ def normalise(text: str) -> str:
         text = read
     # Still changing: markup nested on purpose. Without its signs there is nothing left to unfold.
     return _read_once(text.replace("&", " ").replace("<", " "))
-
-
-def without_urls(text: str) -> str:
-    """`text` without its URLs (``http://``, ``https://``, ``www.``), cut off ones included; spaces collapsed."""
-    return _collapse(_URL.sub(" ", text))
-
-
-def url_spans(text: str) -> list[tuple[int, int]]:
-    """Where URLs stand in `text`: (start, end) offsets in characters, ascending."""
-    if "://" not in text and "www." not in text.lower():
-        return []
-    return [match.span() for match in _URL.finditer(text)]
 
 
 def _read_once(text: str) -> str:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from work import steps
 
-from processors.normalise import normalise, url_spans, without_urls
+from processors.normalise import normalise
 
 MARKUP = st.lists(
     st.sampled_from(
@@ -114,17 +114,6 @@ def test_line_breaks_of_any_kind_become_one_newline() -> None:
 
 def test_a_url_keeps_its_parameters() -> None:
     assert normalise("see http://a.b/?x=1&copy=2&amp;lt=3") == "see http://a.b/?x=1&copy=2&lt=3"
-
-
-def test_urls_can_be_left_out_even_cut_off_ones() -> None:
-    assert without_urls("AAPL up http://t.co/a1 见https://x.cn/涨 www.a.com/… http://…") == "AAPL up 见 涨"
-
-
-@given(TEXTS.map(normalise))
-def test_url_spans_lie_in_order_within_the_text(text: str) -> None:
-    spans = url_spans(text)
-    assert all(text[start:end].lower().startswith(("http", "www.")) for start, end in spans)
-    assert spans == sorted(spans)
 
 
 @pytest.mark.parametrize(
