@@ -75,6 +75,16 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
+class Canary:
+    """Proof that a document went all the way: enrich writes it to the wide topic when the canary document
+    `identity` is labelled, detect passes it on to the canary topic. It feeds no series."""
+
+    identity: str
+    published_at: datetime
+    schema: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True)
 class Sentiment:
     """The sentiment head's answer; the three probabilities sum to 1."""
 

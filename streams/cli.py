@@ -6,20 +6,18 @@ exit code 2 for a wrong setting, file or argument, 1 for any other; 130 after an
 """
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, TextIO
+from typing import Annotated, Final, TextIO
 
 import typer
 
 from processors.errors import ConfigurationError, TocsinError
-
-if TYPE_CHECKING:
-    from streams.settings import Resolution, Settings
+from streams.commands.options import Assignments, SettingsFile, resolution_of, settings_of
+from streams.commands.run import run
 
 app = typer.Typer(
     name="tocsin",
@@ -32,17 +30,9 @@ alerts_app = typer.Typer(help="Alarms that have rung.", no_args_is_help=True)
 models_app = typer.Typer(help="Train and measure classifiers (needs the extra `train`).", no_args_is_help=True)
 app.add_typer(alerts_app, name="alerts")
 app.add_typer(models_app, name="models")
+app.command()(run)
 
 DEMO_FOLDER: Final = Path("out/demo")
-
-SettingsFile = Annotated[
-    Path | None,
-    typer.Option("--settings", envvar="TOCSIN_SETTINGS", help="TOML file; `tocsin settings --toml` prints one."),
-]
-Assignments = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="SECTION.FIELD=VALUE", help="Override one setting; may be given more than once."),
-]
 
 Place = Annotated[Path, typer.Option("--in", help="Folder of a run, its alerts.jsonl or its store.")]
 
@@ -84,11 +74,11 @@ def settings(
 
     from streams.settings_view import settings_table, settings_toml
 
-    resolution = _resolution(settings_file, assignments)
+    resolution = resolution_of(settings_file, assignments)
     if toml:
         typer.echo(settings_toml(resolution), nl=False)
     else:
-        Console(width=None if sys.stdout.isatty() else 160).print(settings_table(resolution))
+        Console(width=None if sys.stdout.isatty() else 200).print(settings_table(resolution))
 
 
 @app.command()
@@ -121,7 +111,7 @@ def classify(
     from streams.classify import classify_csv
     from streams.progress import byte_progress
 
-    settings = _settings(settings_file, assignments).classifier
+    settings = settings_of(settings_file, assignments).classifier
     if not file.is_file():
         raise ConfigurationError(f"cannot read {file}: no such file")
     if output is not None and output.exists() and output.samefile(file):
@@ -150,7 +140,7 @@ def replay(
     from streams.replay import embedded_labeller, recorded_labeller, replay_documents
 
     now = _instant(as_of) if as_of else datetime.now(UTC)
-    settings = _settings(settings_file, assignments)
+    settings = settings_of(settings_file, assignments)
     labeller = recorded_labeller(classifications) if classifications else embedded_labeller(settings)
     with ReplayProgress(files) as progress:
         summary = replay_documents(files, out, settings, labeller, now=now, observer=progress, reading=progress.reading)
@@ -174,7 +164,7 @@ def demo(
     """Watch the whole of Tocsin at work: labels, trends, incidents that open and close."""
     from streams.demo.run import run_demo
 
-    run_demo(files=files or (), out=out, settings=_settings(settings_file, assignments), once=once)
+    run_demo(files=files or (), out=out, settings=settings_of(settings_file, assignments), once=once)
 
 
 @alerts_app.command("list")
@@ -215,22 +205,6 @@ def train_model(
     except ModuleNotFoundError as error:
         raise ConfigurationError(f"training needs {error.name}, of the extra `train`: run `make venv`") from None
     typer.echo(json.dumps(train(load_config(config or DEFAULT_CONFIG), data, out), indent=2))
-
-
-def _settings(settings_file: Path | None, assignments: list[str] | None) -> "Settings":
-    return _resolution(settings_file, assignments).settings
-
-
-def _resolution(settings_file: Path | None, assignments: list[str] | None) -> "Resolution":
-    from streams.settings import resolve_settings
-
-    flags = {}
-    for assignment in assignments or ():
-        name, equals, value = assignment.partition("=")
-        if not equals:
-            raise ConfigurationError(f"--set {assignment}: write it as --set section.field=value")
-        flags[name.strip()] = value.strip()
-    return resolve_settings(settings_file, os.environ, flags)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from processors.errors import ConfigurationError
 from processors.messages import (
     SCHEMA_VERSION,
     Alert,
+    Canary,
     DeadLetter,
     Document,
     LabelledDocument,
@@ -36,6 +37,7 @@ MESSAGES: Final[dict[str, type]] = {
     "series": SeriesPoint,
     "alerts": Alert,
     "deadletters": DeadLetter,
+    "canary": Canary,
 }
 """What is described: the values of each topic, the lines of input files (``input``), and the ticks among them."""
 

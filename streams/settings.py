@@ -27,6 +27,16 @@ from processors.evidence import EvidenceSettings
 from processors.identity import canonical_json, content_hash
 from processors.parameters import parameter
 from processors.stories import StorySettings
+from streams.service_settings import (
+    ClockSettings,
+    DetectSettings,
+    ElasticsearchSettings,
+    EnrichSettings,
+    IndexSettings,
+    KafkaSettings,
+    ServiceSettings,
+    TritonSettings,
+)
 
 ENVIRONMENT_PREFIX: Final = "TOCSIN_"
 RESERVED_VARIABLES: Final = frozenset({"TOCSIN_SETTINGS", "TOCSIN_DATA"})
@@ -68,6 +78,14 @@ class Settings:
     stories: StorySettings = field(default_factory=StorySettings)
     campaigns: CampaignSettings = field(default_factory=CampaignSettings)
     evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
+    kafka: KafkaSettings = field(default_factory=KafkaSettings)
+    triton: TritonSettings = field(default_factory=TritonSettings)
+    elasticsearch: ElasticsearchSettings = field(default_factory=ElasticsearchSettings)
+    services: ServiceSettings = field(default_factory=ServiceSettings)
+    enrich: EnrichSettings = field(default_factory=EnrichSettings)
+    detect: DetectSettings = field(default_factory=DetectSettings)
+    index: IndexSettings = field(default_factory=IndexSettings)
+    clock: ClockSettings = field(default_factory=ClockSettings)
 
     @property
     def detector(self) -> DetectorSettings:

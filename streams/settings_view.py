@@ -19,7 +19,7 @@ def settings_table(resolution: Resolution) -> Table:
     table.add_column("what it does")
     table.add_column("from", overflow="fold")
     for path, declaration in declarations().items():
-        value = _toml(value_of(resolution.settings, path))
+        value = _shown(path, value_of(resolution.settings, path))
         source = resolution.sources.get(path)
         origin = f"{source} (default {_toml(declaration.default)})" if source else "default"
         style = "bold" if source else ""
@@ -40,8 +40,13 @@ def settings_toml(resolution: Resolution) -> str:
         allowed = f"; one of {', '.join(get_args(declaration.type))}" if get_origin(declaration.type) is Literal else ""
         comment = "" if path in resolution.sources else "# "
         lines.append(f"# {declaration.description}{unit}{allowed}\n")
-        lines.append(f"{comment}{name} = {_toml(value_of(resolution.settings, path))}\n")
+        lines.append(f"{comment}{name} = {_shown(path, value_of(resolution.settings, path))}\n")
     return "".join(lines)
+
+
+def _shown(path: str, value: Any) -> str:
+    """The value as TOML; of a password only that there is one."""
+    return '"***"' if path.endswith(".password") and value else _toml(value)
 
 
 def _toml(value: Any) -> str:

@@ -1,0 +1,103 @@
+"""Kafka clients as Tocsin uses them: connection, safety and time-outs in one place.
+
+Whoever reads a topic that is written in transactions must not see what was aborted: consumers here are
+``read_committed`` unless told otherwise.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, Literal
+
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka.errors import KafkaError, NoBrokersAvailable
+
+from processors.errors import RetryableError
+from streams.codec import MAX_MESSAGE_BYTES
+from streams.service_settings import KafkaSettings
+from streams.topics import OVERHEAD_BYTES
+
+BOOTSTRAP_MS: Final = 5_000
+LARGEST: Final = MAX_MESSAGE_BYTES + OVERHEAD_BYTES
+
+
+def producer(settings: KafkaSettings, **options: Any) -> KafkaProducer:
+    """A producer that waits for all replicas and, by default, neither loses nor doubles within its session.
+
+    Keys and values are bytes. `options` are those of kafka-python. Raises RetryableError where no broker answers.
+    """
+    defaults: dict[str, Any] = {
+        "acks": "all",
+        "linger_ms": 5,
+        "max_request_size": LARGEST,
+        "delivery_timeout_ms": 60_000,
+        "request_timeout_ms": 15_000,
+    }
+    return _reached(settings, lambda: KafkaProducer(**_connection(settings), **(defaults | options)))
+
+
+def transactional_producer(settings: KafkaSettings, transactional_id: str) -> KafkaProducer:
+    """A producer for one transactional id. Call `init_transactions()` first: it fences the id's former owner."""
+    return producer(
+        settings,
+        transactional_id=transactional_id,
+        transaction_timeout_ms=15_000,
+        retry_backoff_ms=20,  # the default of 100 makes every back-to-back transaction wait
+    )
+
+
+def consumer(
+    settings: KafkaSettings,
+    *,
+    group: str | None = None,
+    isolation: Literal["read_committed", "read_uncommitted"] = "read_committed",
+    **options: Any,
+) -> KafkaConsumer:
+    """A consumer that begins at the earliest record and commits only when told to.
+
+    `options` are those of kafka-python. Raises RetryableError where no broker answers.
+    """
+    defaults: dict[str, Any] = {
+        "group_id": group,
+        "isolation_level": isolation,
+        "auto_offset_reset": "earliest",
+        "enable_auto_commit": False,
+        "max_partition_fetch_bytes": LARGEST,
+    }
+    return _reached(settings, lambda: KafkaConsumer(**_connection(settings), **(defaults | options)))
+
+
+@contextmanager
+def admin(settings: KafkaSettings) -> Iterator[KafkaAdminClient]:
+    """An administration client, closed at the end. Raises RetryableError where no broker answers."""
+    client = _reached(settings, lambda: KafkaAdminClient(**_connection(settings)))
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def _connection(settings: KafkaSettings) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "bootstrap_servers": list(settings.servers),
+        "security_protocol": settings.security,
+        "client_id": settings.prefix,
+        "bootstrap_timeout_ms": BOOTSTRAP_MS,
+        "allow_auto_create_topics": False,
+    }
+    if settings.security.startswith("SASL"):
+        options["sasl_mechanism"] = settings.sasl_mechanism
+        options["sasl_plain_username"] = settings.username
+        options["sasl_plain_password"] = settings.password
+    if settings.ca_file:
+        options["ssl_cafile"] = settings.ca_file
+    return options
+
+
+def _reached(settings: KafkaSettings, make: Callable[[], Any]) -> Any:
+    try:
+        return make()
+    except (NoBrokersAvailable, KafkaError, OSError) as error:
+        raise RetryableError(
+            f"no Kafka broker answers at {', '.join(settings.servers)} ({type(error).__name__}: {error}): "
+            "start it, or set kafka.servers"
+        ) from error

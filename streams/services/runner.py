@@ -1,0 +1,60 @@
+"""How every service starts, shows itself, stops and fails."""
+
+import logging
+import os
+import signal
+import sys
+import threading
+from importlib import import_module
+from types import FrameType
+from typing import Final, Literal, Protocol, cast, get_args
+
+from processors.errors import ConfigurationError, TocsinError
+from streams.services.logs import configure_logs
+from streams.services.monitor import Monitor, Progress
+from streams.settings import Settings
+
+ServiceName = Literal["enrich", "detect", "index", "clock"]
+SERVICES: Final[tuple[ServiceName, ...]] = get_args(ServiceName)
+
+
+class Service(Protocol):
+    """A module of this package: what a service does until it is told to stop."""
+
+    def run(self, settings: Settings, monitor: Monitor, stop: threading.Event) -> None:
+        """Work until `stop` is set, then finish what is in hand within 10 s and return.
+
+        Raises TocsinError for what a person can mend; anything that could lose or falsify ends the process.
+        """
+
+
+def run_service(name: ServiceName, settings: Settings) -> None:
+    """Run the service `name` in this process until SIGTERM or SIGINT; ends the process with a code.
+
+    0: told to stop. 2: a setting, file or topic is wrong, starting again does not help. 1: anything else; a
+    supervisor starts it again. Nothing is cleaned up after a failure: the next start reads the truth from Kafka.
+    """
+    configure_logs(name, settings.services.log_level)
+    stop = threading.Event()
+
+    def told(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, told)
+    signal.signal(signal.SIGINT, told)
+    log = logging.getLogger("tocsin")
+    code = 1
+    try:
+        monitor = Monitor(name, Progress(settings.services.stall_seconds))
+        monitor.serve(settings.services.host, getattr(settings.services, f"{name}_port"))
+        cast(Service, import_module(f"streams.services.{name}")).run(settings, monitor, stop)
+        code = 0
+    except TocsinError as error:
+        code = 2 if isinstance(error, ConfigurationError) else 1
+        log.error("%s", error)
+    except BaseException:
+        log.exception("the service ends: it cannot be sure of what it did last")
+    finally:
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(code)

@@ -1,0 +1,102 @@
+"""The topics of one prefix: what they are called, how many partitions each has, how long it keeps what.
+
+A key's partition is always `processors.identity.partition_of`. What a detect worker writes about partition p of the
+mentions it writes to partition p of alerts, series and state; the wide topic, which has one partition, is the last of
+these. So the order of one detector's alerts is the order of their partition.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from processors.messages import Kind
+from streams.codec import MAX_MESSAGE_BYTES, MAX_RECORD_BYTES
+from streams.service_settings import KafkaSettings
+
+TYPE_HEADER: Final = "type"
+"""Of a record that is not its topic's ordinary message: the header names what it is instead."""
+
+TICK: Final = b"tick"
+"""Its type on news, social, mentions and wide: the value is a `processors.messages.Tick`."""
+
+CANARY: Final = b"canary"
+"""Its type on wide: the value is a `processors.messages.Canary`."""
+
+OVERHEAD_BYTES: Final = 64 * 1024
+"""Key, headers and framing around the largest value."""
+
+_DAY_MS: Final = 24 * 60 * 60 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """One topic as it has to be. `days` is None where compaction, not age, decides what is kept."""
+
+    name: str
+    partitions: int
+    days: int | None
+    max_bytes: int
+
+    @property
+    def configuration(self) -> dict[str, str]:
+        """The broker's settings of the topic."""
+        kept = {"cleanup.policy": "compact"} if self.days is None else _kept_for(self.days)
+        return {
+            **kept,
+            "message.timestamp.type": "LogAppendTime",
+            "max.message.bytes": str(self.max_bytes + OVERHEAD_BYTES),
+        }
+
+
+def _kept_for(days: int) -> dict[str, str]:
+    return {"cleanup.policy": "delete", "retention.ms": str(days * _DAY_MS)}
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The names of the topics of one prefix, and their specifications."""
+
+    settings: KafkaSettings
+
+    def name(self, topic: str) -> str:
+        """The full name: ``tocsin.alerts`` for ``alerts``."""
+        return f"{self.settings.prefix}.{topic}"
+
+    def group(self, service: str) -> str:
+        """The consumer group of a service."""
+        return f"{self.settings.prefix}-{service}"
+
+    @property
+    def inputs(self) -> dict[Kind, tuple[str, int]]:
+        """Full name and number of partitions of the input topic of each kind."""
+        settings = self.settings
+        return {
+            "news": (self.name("news"), settings.news_partitions),
+            "social": (self.name("social"), settings.social_partitions),
+        }
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """Who ticks: every partition of the inputs, as ``news/0``. A detector's clock is the minimum over them."""
+        return frozenset(f"{kind}/{p}" for kind, (_, count) in self.inputs.items() for p in range(count))
+
+    @property
+    def wide_output(self) -> int:
+        """The partition of alerts, series and state that belongs to the wide topic."""
+        return self.settings.mention_partitions
+
+    def specs(self) -> Iterator[TopicSpec]:
+        """Every topic of the prefix."""
+        settings = self.settings
+        mentions, outputs, results = settings.mention_partitions, settings.mention_partitions + 1, settings.result_days
+        for name, partitions in self.inputs.values():
+            yield TopicSpec(name, partitions, settings.input_days, MAX_RECORD_BYTES)
+        yield TopicSpec(self.name("documents"), mentions, results, MAX_MESSAGE_BYTES)
+        yield TopicSpec(self.name("mentions"), mentions, results, MAX_MESSAGE_BYTES)
+        yield TopicSpec(self.name("wide"), 1, results, MAX_MESSAGE_BYTES)
+        yield TopicSpec(self.name("series"), outputs, results, MAX_RECORD_BYTES)
+        yield TopicSpec(self.name("alerts"), outputs, settings.alert_days, MAX_RECORD_BYTES)
+        yield TopicSpec(self.name("state"), outputs, None, MAX_RECORD_BYTES)
+        yield TopicSpec(self.name("deadletters"), 1, results, MAX_RECORD_BYTES)
+        yield TopicSpec(self.name("canary"), 1, settings.input_days, MAX_RECORD_BYTES)
+        yield TopicSpec(self.name("feedback"), 1, settings.alert_days, MAX_RECORD_BYTES)
