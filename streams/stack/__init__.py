@@ -1,0 +1,1 @@
+"""The local stack: Kafka, Elasticsearch and Triton on loopback, from packages, without containers."""
