@@ -120,7 +120,7 @@ class Resolution:
 def load_settings(path: Path | None, environment: Mapping[str, str], flags: Mapping[str, str]) -> Settings:
     """The settings from a TOML file, the environment and flags (``section.field`` → text), the last winning.
 
-    Raises ConfigurationError for anything unknown or out of range, naming where it stands and what is allowed.
+    Raises ConfigurationError for anything unknown or out of range, naming for each where it stands and what is allowed.
     """
     return resolve_settings(path, environment, flags).settings
 
@@ -129,9 +129,16 @@ def resolve_settings(path: Path | None, environment: Mapping[str, str], flags: M
     """As `load_settings`, with the origin of each value."""
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
-    for setting, value, source in (*_from_file(path), *_from_environment(environment), *_from_flags(flags)):
-        values[setting.path] = value
-        sources[setting.path] = source
+    problems = []
+    for given in (*_from_file(path), *_from_environment(environment), *_from_flags(flags)):
+        try:
+            declaration = _find(given)
+            values[declaration.path] = _checked(declaration, given)
+            sources[declaration.path] = given.source
+        except ConfigurationError as error:
+            problems.append(str(error))
+    if problems:
+        raise ConfigurationError("\n".join(problems))
     return Resolution(_build(Settings, "", values), sources)
 
 
@@ -190,7 +197,18 @@ def _build(section: type, prefix: str, values: Mapping[str, Any]) -> Any:
         raise ConfigurationError(f"{prefix.rstrip('.')}: {error}") from None
 
 
-def _from_file(path: Path | None) -> Iterable[tuple[Declaration, Any, str]]:
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """One value as somebody gave it: under a path, or as a `variable`; as `text`, or as TOML has types."""
+
+    name: str
+    value: Any
+    source: str
+    variable: bool = False
+    text: bool = False
+
+
+def _from_file(path: Path | None) -> Iterable[_Given]:
     if path is None:
         return
     try:
@@ -203,25 +221,19 @@ def _from_file(path: Path | None) -> Iterable[tuple[Declaration, Any, str]]:
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path}: no valid TOML: {error}") from None
     for name, value in _flatten(tables, ""):
-        source = f"{path}:{_line_of(text, name)}"
-        declaration = _find(name, declarations(), source)
-        yield declaration, _checked(declaration, value, source, text=False), source
+        yield _Given(name, value, f"{path}:{_line_of(text, name)}")
 
 
-def _from_environment(environment: Mapping[str, str]) -> Iterable[tuple[Declaration, Any, str]]:
-    known = {declaration.variable: declaration for declaration in declarations().values()}
+def _from_environment(environment: Mapping[str, str]) -> Iterable[_Given]:
     for name in sorted(environment):
         ours = name.startswith(ENVIRONMENT_PREFIX) and name not in RESERVED_VARIABLES
         if ours and not PLATFORM_VARIABLES.fullmatch(name):
-            declaration = _find(name, known, "environment")
-            source = f"environment {name}"
-            yield declaration, _checked(declaration, environment[name], source, text=True), source
+            yield _Given(name, environment[name], f"environment {name}", variable=True, text=True)
 
 
-def _from_flags(flags: Mapping[str, str]) -> Iterable[tuple[Declaration, Any, str]]:
+def _from_flags(flags: Mapping[str, str]) -> Iterable[_Given]:
     for name, value in flags.items():
-        declaration = _find(name, declarations(), "--set")
-        yield declaration, _checked(declaration, value, f"--set {name}", text=True), "--set"
+        yield _Given(name, value, "--set", text=True)
 
 
 def _flatten(tables: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, Any]]:
@@ -234,19 +246,23 @@ def _flatten(tables: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, Any]
             yield prefix + name, value
 
 
-def _find(name: str, known: Mapping[str, Declaration], source: str) -> Declaration:
-    if name in known:
-        return known[name]
-    near = get_close_matches(name, known, n=1, cutoff=0.5)
+def _find(given: _Given) -> Declaration:
+    known = declarations()
+    if given.variable:
+        known = {declaration.variable: declaration for declaration in known.values()}
+    if given.name in known:
+        return known[given.name]
+    near = get_close_matches(given.name, known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else "`tocsin settings` prints all"
-    raise ConfigurationError(f"{source}: there is no setting {name}: {hint}")
+    raise ConfigurationError(f"{given.source}: there is no setting {given.name}: {hint}")
 
 
-def _checked(declaration: Declaration, value: Any, source: str, *, text: bool) -> Any:
-    """`value` as the declared type: strictly by type from TOML, read from text otherwise (lists by commas)."""
+def _checked(declaration: Declaration, given: _Given) -> Any:
+    """The value as the declared type: strictly by type from TOML, read from text otherwise (lists by commas)."""
+    value = given.value
     adapter = TypeAdapter(declaration.type, config=ConfigDict(allow_inf_nan=False))
     try:
-        if not text:
+        if not given.text:
             return adapter.validate_json(json.dumps(value, default=str), strict=True)
         if get_origin(declaration.type) is tuple:
             return adapter.validate_python(tuple(item.strip() for item in value.split(",") if item.strip()))
@@ -255,7 +271,7 @@ def _checked(declaration: Declaration, value: Any, source: str, *, text: bool) -
         problem = error.errors(include_url=False)[0]["msg"].removeprefix("Input should ")
         unit = f" (unit: {declaration.unit})" if declaration.unit else ""
         raise ConfigurationError(
-            f"{source}: {declaration.path} should {problem}{unit}, not {value!r}; it is: {declaration.description}"
+            f"{given.source}: {declaration.path} should {problem}{unit}, not {value!r}; it is: {declaration.description}"
         ) from None
 
 

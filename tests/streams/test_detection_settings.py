@@ -25,7 +25,7 @@ from streams.settings import load_settings
 )
 def test_a_value_out_of_range_is_refused_by_name(flag: str) -> None:
     name, _, value = flag.partition("=")
-    with pytest.raises(ConfigurationError, match=rf"--set {name}.* should be (greater|less) than"):
+    with pytest.raises(ConfigurationError, match=rf"--set: {name}.* should be (greater|less) than"):
         load_settings(None, {}, {name: value})
 
 

@@ -92,7 +92,7 @@ def test_a_file_that_is_not_there_or_no_text_is_named(tmp_path: Path) -> None:
         ({"TOCSIN_CLASSIFIER_THREAD": "2"}, {}, ["environment", "did you mean TOCSIN_CLASSIFIER_THREADS?"]),
         ({"TOCSIN_CLASSIFIER_THREADS": "two"}, {}, ["environment TOCSIN_CLASSIFIER_THREADS", "integer", "'two'"]),
         ({}, {"classifer.threads": "2"}, ["--set", "did you mean classifier.threads?"]),
-        ({}, {"classifier.threads": "257"}, ["--set classifier.threads", "less than or equal to 256"]),
+        ({}, {"classifier.threads": "257"}, ["--set: classifier.threads", "less than or equal to 256"]),
         ({}, {"detection.windows_hours": "1,x"}, ["detection.windows_hours", "integer"]),
         ({}, {"detection.leave_chance": "inf"}, ["finite"]),
     ],
@@ -103,6 +103,16 @@ def test_a_wrong_variable_or_flag_is_refused_with_a_mend(
     with pytest.raises(ConfigurationError) as refusal:
         load_settings(None, environment, flags)
     assert [word for word in told if word not in str(refusal.value)] == []
+
+
+def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "tocsin.toml"
+    file.write_text('[kafka]\nsevers = ["a:1"]\nprefix = 3\n')
+    with pytest.raises(ConfigurationError) as refusal:
+        load_settings(file, {"TOCSIN_CLASSIFIER_THREADS": "many"}, {"detekt.session": "1"})
+    problems = str(refusal.value).splitlines()
+    assert len(problems) == 4
+    assert f"{file}:2: there is no setting kafka.severs: did you mean kafka.servers?" in problems
 
 
 def test_variables_of_others_and_of_the_tests_are_let_alone() -> None:
