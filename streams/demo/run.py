@@ -58,6 +58,9 @@ def run_demo(
                 scenario = make_scenario()
                 events, total = scenario_events(scenario), len(scenario.arrivals)
                 summary = replay_events(events, total, out, settings, labeller, observer=watching)
+    except KeyboardInterrupt:
+        console.print(f"\nStopped before the end: {STORE} in {out} holds what was seen until here.", markup=False)
+        raise
     finally:
         store.close()
     _print_summary(console, view, summary, out)
