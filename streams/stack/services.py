@@ -1,0 +1,55 @@
+"""Tocsin's own services on the local stack, as one more part of it: all of them under one supervisor."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from http.client import HTTPException
+from pathlib import Path
+from typing import ClassVar
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from streams.services.runner import SERVICES
+from streams.stack.install import Say
+from streams.stack.ports import HOST, Ports
+from streams.stack.server import Launch, Server
+from streams.stack.supervisor import STOP_SECONDS
+
+
+class Services(Server):
+    """enrich, detect, index and clock with the command-line `options`, health and metrics on `ports`."""
+
+    name: ClassVar[str] = "services"
+    title: ClassVar[str] = "Tocsin's services"
+    start_seconds: ClassVar[float] = 120
+    stop_seconds: ClassVar[float] = STOP_SECONDS + 2
+
+    def __init__(self, folder: Path, ports: Ports, say: Say, options: Sequence[str] = ()) -> None:
+        self.health: Mapping[str, int] = {name: getattr(ports, name) for name in SERVICES}
+        super().__init__(folder, tuple(self.health.values()), say)
+        self._options = options
+
+    @property
+    def address(self) -> str:
+        """Where each shows its health."""
+        return ", ".join(f"{name} {HOST}:{port}" for name, port in self.health.items())
+
+    def prepare(self) -> Launch:
+        """In the folder of the caller, where relative paths of settings lead from."""
+        command = (sys.executable, "-m", "streams.stack.supervisor", *SERVICES, "--", *self._options)
+        return Launch(command, os.environ, Path.cwd())
+
+    def is_ready(self) -> bool:
+        """Every one of them makes progress."""
+        return not self.not_ready()
+
+    def not_ready(self) -> list[str]:
+        """The names of those that are not."""
+        return [name for name, port in self.health.items() if not _answers(port)]
+
+
+def _answers(port: int) -> bool:
+    with suppress(URLError, OSError, HTTPException), urlopen(f"http://{HOST}:{port}/readyz", timeout=2) as answer:
+        return bool(answer.status == 200)
+    return False
