@@ -16,7 +16,7 @@ from pathlib import Path
 
 from processors.model_input import model_text
 from processors.normalise import normalise
-from streams.classifier import EmbeddedClassifier, length_batches
+from streams.classifier import EmbeddedClassifier
 from streams.classify import classify_csv
 from streams.settings import Settings
 
@@ -37,7 +37,7 @@ def main() -> None:
     ready = [
         batch
         for start in range(0, len(inputs), 1024)
-        for batch in length_batches(classifier.encode(inputs[start : start + 1024]), classifier.lengths)
+        for batch in classifier.inputs.batches(inputs[start : start + 1024])
     ]
     classifier.classify(inputs[:64])
 

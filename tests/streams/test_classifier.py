@@ -8,7 +8,8 @@ import pytest
 from tokenizers import Encoding, Tokenizer
 
 from processors.errors import ModelError
-from streams.classifier import TOKENS_PER_BATCH, EmbeddedClassifier, length_batches
+from streams.classifier import EmbeddedClassifier
+from streams.model_inputs import TOKENS_PER_BATCH, length_batches
 from streams.settings import DEFAULT_MODEL
 
 TEXTS = (
