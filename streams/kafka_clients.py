@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from typing import Any, Final, Literal
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
-from kafka.errors import KafkaError, NoBrokersAvailable
+from kafka.errors import AuthorizationError, KafkaError
 
-from processors.errors import RetryableError
+from processors.errors import ConfigurationError, RetryableError
 from streams.codec import MAX_MESSAGE_BYTES
 from streams.service_settings import KafkaSettings
 from streams.topics import OVERHEAD_BYTES
@@ -27,6 +27,7 @@ def producer(settings: KafkaSettings, **options: Any) -> KafkaProducer:
     """
     defaults: dict[str, Any] = {
         "acks": "all",
+        "allow_auto_create_topics": False,
         "linger_ms": 5,
         "max_request_size": LARGEST,
         "delivery_timeout_ms": 60_000,
@@ -61,6 +62,7 @@ def consumer(
         "isolation_level": isolation,
         "auto_offset_reset": "earliest",
         "enable_auto_commit": False,
+        "allow_auto_create_topics": False,
         "max_partition_fetch_bytes": LARGEST,
     }
     return _reached(settings, lambda: KafkaConsumer(**_connection(settings), **(defaults | options)))
@@ -76,13 +78,28 @@ def admin(settings: KafkaSettings) -> Iterator[KafkaAdminClient]:
         client.close()
 
 
+@contextmanager
+def broker_errors(settings: KafkaSettings, doing: str) -> Iterator[None]:
+    """Tell what Kafka refuses within as our own errors: ConfigurationError where a right is missing, else
+    RetryableError. `doing` is what was tried, as in ``reading the alerts``."""
+    try:
+        yield
+    except AuthorizationError as error:
+        raise ConfigurationError(
+            f"Kafka forbids {doing} ({type(error).__name__}): give {settings.username or 'this client'} the right to"
+        ) from error
+    except (KafkaError, OSError) as error:
+        raise RetryableError(
+            f"Kafka at {', '.join(settings.servers)} failed while {doing} ({type(error).__name__}: {error})"
+        ) from error
+
+
 def _connection(settings: KafkaSettings) -> dict[str, Any]:
     options: dict[str, Any] = {
         "bootstrap_servers": list(settings.servers),
         "security_protocol": settings.security,
         "client_id": settings.prefix,
         "bootstrap_timeout_ms": BOOTSTRAP_MS,
-        "allow_auto_create_topics": False,
     }
     if settings.security.startswith("SASL"):
         options["sasl_mechanism"] = settings.sasl_mechanism
@@ -96,7 +113,7 @@ def _connection(settings: KafkaSettings) -> dict[str, Any]:
 def _reached(settings: KafkaSettings, make: Callable[[], Any]) -> Any:
     try:
         return make()
-    except (NoBrokersAvailable, KafkaError, OSError) as error:
+    except (KafkaError, OSError) as error:
         raise RetryableError(
             f"no Kafka broker answers at {', '.join(settings.servers)} ({type(error).__name__}: {error}): "
             "start it, or set kafka.servers"

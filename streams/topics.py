@@ -22,6 +22,11 @@ TICK: Final = b"tick"
 CANARY: Final = b"canary"
 """Its type on wide: the value is a `processors.messages.Canary`."""
 
+CANARY_SOURCE: Final = "tocsin-canary"
+"""The source of canary documents: they are labelled and indexed like any other, and feed no series."""
+
+ALWAYS: Final = "no setting: it is the same for every prefix"
+
 OVERHEAD_BYTES: Final = 64 * 1024
 """Key, headers and framing around the largest value."""
 
@@ -30,10 +35,12 @@ _DAY_MS: Final = 24 * 60 * 60 * 1000
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """One topic as it has to be. `days` is None where compaction, not age, decides what is kept."""
+    """One topic as it has to be. `counted_by` says what sets the number of partitions; `days` is None where
+    compaction, not age, decides what is kept."""
 
     name: str
     partitions: int
+    counted_by: str
     days: int | None
     max_bytes: int
 
@@ -88,15 +95,17 @@ class Topics:
     def specs(self) -> Iterator[TopicSpec]:
         """Every topic of the prefix."""
         settings = self.settings
-        mentions, outputs, results = settings.mention_partitions, settings.mention_partitions + 1, settings.result_days
-        for name, partitions in self.inputs.values():
-            yield TopicSpec(name, partitions, settings.input_days, MAX_RECORD_BYTES)
-        yield TopicSpec(self.name("documents"), mentions, results, MAX_MESSAGE_BYTES)
-        yield TopicSpec(self.name("mentions"), mentions, results, MAX_MESSAGE_BYTES)
-        yield TopicSpec(self.name("wide"), 1, results, MAX_MESSAGE_BYTES)
-        yield TopicSpec(self.name("series"), outputs, results, MAX_RECORD_BYTES)
-        yield TopicSpec(self.name("alerts"), outputs, settings.alert_days, MAX_RECORD_BYTES)
-        yield TopicSpec(self.name("state"), outputs, None, MAX_RECORD_BYTES)
-        yield TopicSpec(self.name("deadletters"), 1, results, MAX_RECORD_BYTES)
-        yield TopicSpec(self.name("canary"), 1, settings.input_days, MAX_RECORD_BYTES)
-        yield TopicSpec(self.name("feedback"), 1, settings.alert_days, MAX_RECORD_BYTES)
+        results, record, message = settings.result_days, MAX_RECORD_BYTES, MAX_MESSAGE_BYTES
+        mentions, by_mentions = settings.mention_partitions, "kafka.mention_partitions"
+        outputs, by_outputs = mentions + 1, f"{by_mentions} and 1 more for wide"
+        for kind, (name, partitions) in self.inputs.items():
+            yield TopicSpec(name, partitions, f"kafka.{kind}_partitions", settings.input_days, record)
+        yield TopicSpec(self.name("documents"), mentions, by_mentions, results, message)
+        yield TopicSpec(self.name("mentions"), mentions, by_mentions, results, message)
+        yield TopicSpec(self.name("wide"), 1, ALWAYS, results, message)
+        yield TopicSpec(self.name("series"), outputs, by_outputs, results, record)
+        yield TopicSpec(self.name("alerts"), outputs, by_outputs, settings.alert_days, record)
+        yield TopicSpec(self.name("state"), outputs, by_outputs, None, record)
+        yield TopicSpec(self.name("deadletters"), 1, ALWAYS, results, record)
+        yield TopicSpec(self.name("canary"), 1, ALWAYS, settings.input_days, record)
+        yield TopicSpec(self.name("feedback"), 1, ALWAYS, settings.alert_days, record)
