@@ -1,9 +1,11 @@
 """Measures of a classifier, as pure functions of arrays."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 Labels = NDArray[np.int64]
 Probabilities = NDArray[np.float64]
@@ -41,11 +43,26 @@ def intervals(
     truth: Labels, predicted: Labels, classes: int, resamples: int = 1000, seed: int = 0
 ) -> dict[str, tuple[float, float]]:
     """95 % percentile bootstrap interval of each of `scores` (Efron and Tibshirani 1993), over texts."""
+    return _bootstrap(len(truth), lambda rows: scores(truth[rows], predicted[rows], classes), resamples, seed)
+
+
+def difference_intervals(
+    truth: Labels, first: Labels, second: Labels, classes: int, resamples: int = 1000, seed: int = 0
+) -> dict[str, tuple[float, float]]:
+    """95 % bootstrap interval of `first`'s advantage over `second` in each of `scores`; both on the same texts."""
+
+    def advantage(rows: Labels) -> dict[str, float]:
+        ours, theirs = scores(truth[rows], first[rows], classes), scores(truth[rows], second[rows], classes)
+        return {name: value - theirs[name] for name, value in ours.items()}
+
+    return _bootstrap(len(truth), advantage, resamples, seed)
+
+
+def _bootstrap(
+    texts: int, measure: Callable[[Labels], dict[str, float]], resamples: int, seed: int
+) -> dict[str, tuple[float, float]]:
     generator = np.random.default_rng(seed)
-    drawn: list[dict[str, float]] = []
-    for _ in range(resamples):
-        rows = generator.integers(0, len(truth), len(truth))
-        drawn.append(scores(truth[rows], predicted[rows], classes))
+    drawn = [measure(generator.integers(0, texts, texts)) for _ in range(resamples)]
     return {
         name: (
             float(np.quantile([draw[name] for draw in drawn], 0.025)),
@@ -55,16 +72,63 @@ def intervals(
     }
 
 
-def calibration_error(truth: Labels, probabilities: Probabilities, bins: int = 15) -> float:
-    """Expected calibration error of the winning class over equal-width bins (Guo et al. 2017)."""
+def mcnemar(truth: Labels, first: Labels, second: Labels) -> dict[str, float]:
+    """McNemar's exact test (1947) of two classifiers on the same texts.
+
+    Counts the texts that only one of them labels rightly; ``p_value`` is the chance of so uneven a pair of counts, or a more
+    uneven one, if both were equally good.
+    """
+    ours, theirs = first == truth, second == truth
+    only_first, only_second = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
+    discordant = only_first + only_second
+    p_value = float(stats.binomtest(only_first, discordant).pvalue) if discordant else 1.0
+    return {"only_first": only_first, "only_second": only_second, "p_value": p_value}
+
+
+def roc_auc(positive: NDArray[np.bool_], score: Probabilities) -> float | None:
+    """Area under the ROC curve: the chance that a positive text scores above another, ties half (Hanley, McNeil 1982).
+
+    None where all texts are positive, or none is.
+    """
+    count = int(positive.sum())
+    if count in (0, len(positive)):
+        return None
+    ranks = stats.rankdata(score)
+    return float((ranks[positive].sum() - count * (count + 1) / 2) / (count * (len(positive) - count)))
+
+
+def roc_curve(positive: NDArray[np.bool_], score: Probabilities, points: int = 100) -> list[tuple[float, float]]:
+    """(False positive rate, true positive rate) as the threshold falls, from (0, 0) to (1, 1), at most about `points`."""
+    order = np.argsort(-score, kind="stable")
+    last = np.append(np.diff(score[order]) != 0, True)  # texts of equal score pass the threshold together
+    hits, misses = np.cumsum(positive[order])[last], np.cumsum(~positive[order])[last]
+    curve = np.column_stack((misses / max(1, misses[-1]), hits / max(1, hits[-1])))
+    thinned = np.unique(np.linspace(0, len(curve) - 1, points).astype(np.int64))
+    return [(0.0, 0.0), *((float(x), float(y)) for x, y in curve[thinned])]
+
+
+def reliability(truth: Labels, probabilities: Probabilities, bins: int = 15) -> list[dict[str, float]]:
+    """Mean confidence, accuracy and number of texts in each of `bins` equal bins of the winner's probability.
+
+    Bins without texts are left out.
+    """
     confidence = probabilities.max(1)
     correct = probabilities.argmax(1) == truth
     index = np.minimum((confidence * bins).astype(np.int64), bins - 1)
-    gaps = [
-        np.sum(index == n) * abs(float(confidence[index == n].mean()) - float(correct[index == n].mean()))
+    return [
+        {
+            "confidence": float(confidence[index == n].mean()),
+            "accuracy": float(correct[index == n].mean()),
+            "texts": int((index == n).sum()),
+        }
         for n in np.unique(index)
     ]
-    return float(np.sum(gaps) / len(truth))
+
+
+def calibration_error(truth: Labels, probabilities: Probabilities, bins: int = 15) -> float:
+    """Expected calibration error of the winning class over equal-width bins (Guo et al. 2017)."""
+    found = reliability(truth, probabilities, bins)
+    return sum(entry["texts"] * abs(entry["confidence"] - entry["accuracy"]) for entry in found) / len(truth)
 
 
 def negative_log_likelihood(truth: Labels, logits: Probabilities, temperature: float = 1.0) -> float:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from tokenizers import Tokenizer
 from torch import nn
@@ -20,7 +21,7 @@ class Network(nn.Module):
     def __init__(self, encoder: nn.Module, heads: Sequence[Head], dropout: float) -> None:
         super().__init__()
         self.encoder = encoder
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         width = int(encoder.config.hidden_size)  # type: ignore[union-attr, arg-type]
         self.heads = nn.ModuleDict({head.name: nn.Linear(width, len(head.labels)) for head in heads})
         for layer in self.heads.values():
@@ -35,6 +36,27 @@ class Network(nn.Module):
         return {name: head(self.dropout(pooled)) for name, head in self.heads.items()}
 
 
+class Dropout(nn.Module):
+    """Inverted dropout (Srivastava et al. 2014) whose mask costs a byte a value instead of torch's random number each.
+
+    The share is rounded to 256ths. Torch's own masks take a quarter of a training step of a small encoder on a processor.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.dropped = round(256 * share)
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """Zero a random share of `values` and scale the rest up, in training; torch's generator gives the seed."""
+        if not self.training or not self.dropped:
+            return values
+        seed = int(torch.randint(1 << 62, ()))
+        words = np.random.SFC64(seed).random_raw(-(-values.numel() // 8))
+        noise = torch.from_numpy(words.view(np.uint8)[: values.numel()]).view(values.shape)
+        kept = noise.to(values.device) >= self.dropped
+        return values * kept.to(values.dtype).mul_(256 / (256 - self.dropped))
+
+
 def load_encoder(settings: Encoder) -> tuple[nn.Module, Tokenizer]:
     """Load a pretrained encoder and its fast tokenizer (without padding and truncation).
 
@@ -44,7 +66,7 @@ def load_encoder(settings: Encoder) -> tuple[nn.Module, Tokenizer]:
     from transformers import AutoModel, AutoTokenizer
 
     path = packaged_encoder() if settings.path == PACKAGED_ENCODER else settings.path
-    dropout = {"hidden_dropout_prob": settings.dropout, "attention_probs_dropout_prob": settings.dropout}
+    dropout = {"hidden_dropout_prob": settings.dropout, "attention_probs_dropout_prob": 0.0}
     try:
         encoder = AutoModel.from_pretrained(path, dtype=torch.float32, attn_implementation="eager", **dropout)
         slow_or_fast: Any = AutoTokenizer.from_pretrained(path)
@@ -57,7 +79,16 @@ def load_encoder(settings: Encoder) -> tuple[nn.Module, Tokenizer]:
     tokenizer = Tokenizer.from_str(slow_or_fast.backend_tokenizer.to_str())
     tokenizer.no_padding()
     tokenizer.no_truncation()
+    replace_dropout(encoder)
     return encoder, tokenizer
+
+
+def replace_dropout(network: nn.Module) -> None:
+    """Replace each dropout in `network` that drops anything by ours, in place."""
+    for module in list(network.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.Dropout) and child.p:
+                setattr(module, name, Dropout(child.p))
 
 
 def packaged_encoder() -> str:

@@ -38,30 +38,50 @@ def near_duplicate_groups(texts: Sequence[str], threshold: float = NEAR_DUPLICAT
 
     Similarities are exact (a sparse product over an inverted index), not estimated. Texts without words stand alone.
     """
+    row, column = _near_pairs(texts, texts, threshold)
+    graph = sparse.coo_matrix((np.ones(len(row), np.bool_), (row, column)), shape=(len(texts), len(texts)))
+    groups: NDArray[np.int64] = csgraph.connected_components(graph, directed=False)[1].astype(np.int64)
+    return groups
+
+
+def near_duplicates_of(
+    texts: Sequence[str], others: Sequence[str], threshold: float = NEAR_DUPLICATE
+) -> NDArray[np.bool_]:
+    """Return for each of `texts` whether any of `others` is a near-duplicate of it."""
+    found = np.zeros(len(texts), np.bool_)
+    found[_near_pairs(texts, others, threshold)[0]] = True
+    return found
+
+
+def _near_pairs(
+    texts: Sequence[str], others: Sequence[str], threshold: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the positions (in `texts`, in `others`) of all pairs with Jaccard similarity ≥ `threshold`."""
     vocabulary: dict[str, int] = {}
+    matrix, transposed = _incidence(texts, vocabulary), _incidence(others, vocabulary).T.tocsr()
+    matrix.resize(len(texts), transposed.shape[0])
+    sizes, other_sizes = np.diff(matrix.indptr), np.diff(transposed.tocsc().indptr)
+    rows: list[NDArray[np.int64]] = []
+    columns: list[NDArray[np.int64]] = []
+    for start in range(0, len(texts), _BLOCK):
+        common = (matrix[start : start + _BLOCK] @ transposed).tocoo()
+        row = common.row.astype(np.int64) + start
+        column = common.col.astype(np.int64)
+        near = common.data >= threshold * (sizes[row] + other_sizes[column] - common.data)
+        rows.append(row[near])
+        columns.append(column[near])
+    return np.concatenate(rows or [np.empty(0, np.int64)]), np.concatenate(columns or [np.empty(0, np.int64)])
+
+
+def _incidence(texts: Sequence[str], vocabulary: dict[str, int]) -> sparse.csr_matrix:
+    """Texts by shingles, 1 where the text holds the shingle; new shingles are added to `vocabulary`."""
     indices: list[int] = []
     pointers = [0]
     for text in texts:
         indices.extend(sorted(vocabulary.setdefault(shingle, len(vocabulary)) for shingle in shingles(text)))
         pointers.append(len(indices))
-    matrix = sparse.csr_matrix(
-        (np.ones(len(indices), np.float32), indices, pointers), shape=(len(texts), max(1, len(vocabulary)))
-    )
-    sizes = np.diff(pointers)
-    rows: list[NDArray[np.int64]] = []
-    columns: list[NDArray[np.int64]] = []
-    transposed = matrix.T.tocsr()
-    for start in range(0, len(texts), _BLOCK):
-        common = (matrix[start : start + _BLOCK] @ transposed).tocoo()
-        row = common.row.astype(np.int64) + start
-        column = common.col.astype(np.int64)
-        near = common.data >= threshold * (sizes[row] + sizes[column] - common.data)
-        rows.append(row[near])
-        columns.append(column[near])
-    row, column = np.concatenate(rows or [np.empty(0, np.int64)]), np.concatenate(columns or [np.empty(0, np.int64)])
-    graph = sparse.coo_matrix((np.ones(len(row), np.bool_), (row, column)), shape=(len(texts), len(texts)))
-    groups: NDArray[np.int64] = csgraph.connected_components(graph, directed=False)[1].astype(np.int64)
-    return groups
+    shape = (len(texts), max(1, len(vocabulary)))
+    return sparse.csr_matrix((np.ones(len(indices), np.float32), indices, pointers), shape=shape)
 
 
 def grouped_folds(texts: Sequence[str], strata: Sequence[Hashable], folds: int = 5) -> NDArray[np.int64]:

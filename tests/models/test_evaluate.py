@@ -56,3 +56,42 @@ def test_the_fitted_temperature_undoes_a_scaling_of_the_logits() -> None:
 
 def test_softmax_stands_large_logits() -> None:
     assert evaluate.softmax(np.array([[1e4, 0.0]])).tolist() == [[1.0, 0.0]]
+
+
+def test_the_area_under_the_curve_counts_pairs_in_the_right_order() -> None:
+    positive = np.array([True, True, False, False])
+    # of the four pairs (.9, .5) and (.9, .1) are right, (.5, .5) is half, (.5, .1) right
+    assert evaluate.roc_auc(positive, np.array([0.9, 0.5, 0.5, 0.1])) == pytest.approx(3.5 / 4)
+    assert evaluate.roc_auc(np.array([True, True]), np.array([0.1, 0.2])) is None
+
+
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from([0.1, 0.4, 0.7, 0.9])), min_size=2, max_size=80))
+def test_the_roc_curve_rises_from_corner_to_corner_and_encloses_the_area(pairs: list[tuple[bool, float]]) -> None:
+    positive, score = np.array([pair[0] for pair in pairs]), np.array([pair[1] for pair in pairs])
+    area = evaluate.roc_auc(positive, score)
+    if area is None:
+        return
+    curve = np.array(evaluate.roc_curve(positive, score))
+    assert curve[0].tolist() == [0, 0]
+    assert curve[-1].tolist() == [1, 1]
+    assert (np.diff(curve, axis=0) >= 0).all()
+    assert np.trapezoid(curve[:, 1], curve[:, 0]) == pytest.approx(area)
+
+
+def test_mcnemar_asks_only_where_one_of_two_is_right() -> None:
+    truth = np.zeros(20, np.int64)
+    first, second = np.array([0] * 18 + [1] * 2), np.array([0] * 10 + [1] * 8 + [0] * 2)
+    found = evaluate.mcnemar(truth, first, second)
+    assert (found["only_first"], found["only_second"]) == (8, 2)
+    assert found["p_value"] == pytest.approx(2 * (1 + 10 + 45) / 2**10)  # two-sided binomial tail of 2 in 10
+
+
+def test_the_interval_of_an_advantage_is_narrower_than_the_scores_suggest() -> None:
+    generator = np.random.default_rng(0)
+    truth = generator.integers(0, 3, 600)
+    second = np.where(generator.random(600) < 0.8, truth, (truth + 1) % 3)
+    first = np.where(generator.random(600) < 0.03, truth, second)  # mends a few of the other's errors, adds none
+    low, high = evaluate.difference_intervals(truth, first, second, 3)["accuracy"]
+    alone = evaluate.intervals(truth, first, 3)["accuracy"]
+    assert 0 < high - low < alone[1] - alone[0]
+    assert low >= 0

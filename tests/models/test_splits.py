@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from models.config import DEFAULT_CONFIG, load_config
 from models.datasets import Example
-from models.splits import NEAR_DUPLICATE, grouped_folds, near_duplicate_groups, shingles
+from models.splits import NEAR_DUPLICATE, grouped_folds, near_duplicate_groups, near_duplicates_of, shingles
 
 WORDS = "shares fall rise bank oil fed cuts raises profit loss quarter chief deal sues gold bond yield euro".split()
 SENTENCES = st.lists(st.sampled_from(WORDS), min_size=1, max_size=8).map(" ".join)
@@ -79,3 +79,11 @@ def test_a_fifth_of_every_label_is_held_out(divided: tuple[list[Example], list[E
                 kept = sum(example.targets.get(head.name) == label for example in held_out)
                 used = sum(example.targets.get(head.name) == label for example in learnt)
                 assert 0.1 < kept / (kept + used) < 0.3, head.labels[label]
+
+
+def test_near_duplicates_of_other_texts_are_found_and_what_is_new_is_not() -> None:
+    found = near_duplicates_of(
+        ["Acme shares fall 3% http", "Gold rises", "an unheard of sentence"], ["ACME shares fall 12%", "Oil falls"]
+    )
+    assert found.tolist() == [True, False, False]
+    assert near_duplicates_of(["Gold rises"], []).tolist() == [False]
