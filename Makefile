@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv
 
-.PHONY: venv demo test check train lock clean help
+.PHONY: venv demo stack test check train lock clean help
 help:                  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 16
 
@@ -27,6 +27,9 @@ venv: .venv/.dev       ## the environment for developers (with torch, for the tr
 demo: .venv/.runtime   ## the main job on a scenario of our own: ONCE=1 runs it to the end without a terminal
 	$(BIN)/tocsin demo $(if $(ONCE),--once)
 
+stack: .venv/.runtime  ## Kafka, Elasticsearch and Triton on this machine, without containers (`tocsin stack down` ends them)
+	$(BIN)/tocsin stack up
+
 check: .venv/.dev      ## format, lint, types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -34,7 +37,7 @@ check: .venv/.dev      ## format, lint, types, import rules
 	$(BIN)/lint-imports
 
 test: .venv/.dev       ## everything
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist loadgroup
 
 train: .venv/.dev      ## the shipped model again, from the data in TOCSIN_DATA into runs/default
 	@test -n "$(TOCSIN_DATA)" || { echo "set TOCSIN_DATA to the folder of the data sets"; exit 2; }

@@ -1,13 +1,24 @@
 """Fixtures shared by all tests."""
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 from hypothesis import settings
 
+from streams.settings import DEFAULT_MODEL
+from streams.stack.elasticsearch import Elasticsearch
+from streams.stack.kafka import Kafka
+from streams.stack.stack import Stack
+from streams.stack.triton import Triton
+
 settings.register_profile("tocsin", deadline=None)  # judge behaviour, not how busy the machine is
 settings.load_profile("tocsin")
+
+STACK_FIXTURES = {"stack", "kafka", "elasticsearch", "triton"}
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -19,3 +30,52 @@ def data_dir() -> Path:
     if not (folder / "tweets-2014.jsonl.gz").exists():
         pytest.skip(f"the development data are not at {folder}: set TOCSIN_DATA")
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever needs a server runs in one worker: one set of servers is what the machine has room for."""
+    for item in items:
+        if STACK_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group("servers"))
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """The real servers on ports of their own, none of them started; what a test starts goes on to the end.
+
+    Without the tools to run them, tests are skipped here and fail in continuous integration.
+    """
+    from models.repository import write_repository
+
+    missing = [tool for tool in ("java", "mvn") if shutil.which(tool) is None]
+    if missing:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"the servers need {' and '.join(missing)}")
+    folder = Path(mkdtemp(prefix="tocsin-servers-"))
+    folder.chmod(0o755)  # Elasticsearch of root's runs as another user
+    write_repository(folder / "models", DEFAULT_MODEL, "python", "cpu", threads=1)
+    try:
+        with Stack(folder) as servers:
+            yield servers
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def kafka(stack: Stack) -> Kafka:
+    """A broker that is ready. Topics of other tests are on it: use a prefix of your own."""
+    stack.up({"kafka"})
+    return stack.kafka
+
+
+@pytest.fixture
+def elasticsearch(stack: Stack) -> Elasticsearch:
+    """A node that is ready. Indices of other tests are on it: use a prefix of your own."""
+    stack.up({"elasticsearch"})
+    return stack.elasticsearch
+
+
+@pytest.fixture
+def triton(stack: Stack) -> Triton:
+    """A server of the shipped model that is ready."""
+    stack.up({"triton"})
+    return stack.triton

@@ -29,7 +29,7 @@ class Elasticsearch(Server):
 
     name: ClassVar[str] = "elasticsearch"
     title: ClassVar[str] = "Elasticsearch"
-    start_seconds: ClassVar[float] = 180
+    start_seconds: ClassVar[float] = 300
     stop_seconds: ClassVar[float] = 30
 
     @property

@@ -20,7 +20,7 @@ class Kafka(Server):
 
     name: ClassVar[str] = "kafka"
     title: ClassVar[str] = "Kafka"
-    start_seconds: ClassVar[float] = 90
+    start_seconds: ClassVar[float] = 180
     stop_seconds: ClassVar[float] = 20
 
     @property

@@ -81,5 +81,13 @@ def holder_of(port: int) -> str | None:
                 command = " ".join(psutil.Process(connection.pid).cmdline())
             except psutil.Error:
                 continue
-            return f"{command[:80]} (process {connection.pid})"
+            return f"{shorten_middle(command, 80)} (process {connection.pid})"
     return None
+
+
+def shorten_middle(text: str, length: int) -> str:
+    """`text`, without what is in the middle where it is longer than `length`: a command ends with what tells most."""
+    if len(text) <= length:
+        return text
+    end = (length - 3) // 2
+    return f"{text[: length - 3 - end]} … {text[-end:]}"

@@ -145,6 +145,16 @@ class ManagedProcess:
         except OSError:
             return ""
 
+    def written_since(self, position: int) -> tuple[list[str], int]:
+        """The whole lines of its output after `position` (bytes), and the position after them."""
+        try:
+            with self.log.open("rb") as file:
+                file.seek(position)
+                whole = file.read().rpartition(b"\n")[0]
+        except OSError:
+            return [], position
+        return whole.decode("utf-8", "replace").splitlines(), position + len(whole) + (1 if whole else 0)
+
     def _members(self) -> list[int]:
         """The living processes of its group, whether or not their leader is still among them."""
         if self._child:

@@ -15,7 +15,7 @@ from streams.stack.process import ManagedProcess
 _POLL: Final = 0.25
 """Seconds between two looks at a server that is starting."""
 
-_TAIL_LINES: Final = 20
+_TAIL_LINES: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +82,7 @@ class Server(ABC):
         """End it as a crash would (SIGKILL), with all that it started."""
         self.process.kill()
 
-    def _launch(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        launch = self.prepare()
+    def _launch(self, launch: Launch) -> None:
         self.say(f"starting {self.title} on port {self.ports[0]}")
         self.process.start(launch.command, launch.environment, launch.folder)
         self._launched = time.monotonic()
@@ -119,8 +117,12 @@ def start_all(servers: Iterable[Server]) -> None:
     for server in absent:
         server.process.kill()  # what an earlier one left behind may still hold the ports
         require_free(server.ports, server.title)
+    launches = []
     for server in absent:
-        server._launch()
+        server.folder.mkdir(parents=True, exist_ok=True)
+        launches.append(server.prepare())
+    for server, launch in zip(absent, launches, strict=True):
+        server._launch(launch)
     while waiting := [server for server in waiting if not server._has_come_up()]:
         time.sleep(_POLL)
 

@@ -22,7 +22,7 @@ class Services(Server):
 
     name: ClassVar[str] = "services"
     title: ClassVar[str] = "Tocsin's services"
-    start_seconds: ClassVar[float] = 120
+    start_seconds: ClassVar[float] = 180
     stop_seconds: ClassVar[float] = STOP_SECONDS + 2
 
     def __init__(self, folder: Path, ports: Ports, say: Say, options: Sequence[str] = ()) -> None:

@@ -1,11 +1,11 @@
-"""The three local servers together, in one folder.
+"""The local servers, and Tocsin's services beside them, in one folder.
 
 The ports stand in ``stack.json`` of the folder, so that another shell finds the servers.
 """
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -19,16 +19,17 @@ from streams.stack.kafka import Kafka
 from streams.stack.lock import locked
 from streams.stack.ports import Ports
 from streams.stack.server import Server, start_all, stop_all
+from streams.stack.services import Services
 from streams.stack.triton import Triton
 
-PARTS: Final = ("kafka", "elasticsearch", "triton")
+SERVERS: Final = ("kafka", "elasticsearch", "triton")
 
 _RECORD: Final = "stack.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One server at one moment; `pid` is None where it does not run, `memory` is in bytes."""
+    """One part at one moment; `pid` is None where it does not run, `memory` is in bytes."""
 
     name: str
     address: str
@@ -38,15 +39,22 @@ class Status:
 
 
 class Stack:
-    """Kafka, Elasticsearch and Triton under `folder`, on `ports`, Triton serving the repository `models`.
+    """Kafka, Elasticsearch and Triton under `folder`, on `ports`, Triton serving the repository `models`; and
+    Tocsin's services, run with `service_options` after ``tocsin run NAME``.
 
     Without `ports`, those of the stack that was here before, else a block that is free. As a context manager it ends
-    with its block and with its process, however that ends; otherwise its servers go on until `down`, here or in
+    with its block and with its process, however that ends; otherwise its parts go on until `down`, here or in
     another process that names the same folder.
     """
 
     def __init__(
-        self, folder: Path, ports: Ports | None = None, *, models: Path | None = None, say: Say = lambda line: None
+        self,
+        folder: Path,
+        ports: Ports | None = None,
+        *,
+        models: Path | None = None,
+        service_options: Sequence[str] = (),
+        say: Say = lambda line: None,
     ) -> None:
         self.folder = folder.absolute()
         self.ports = p = ports or recorded_ports(self.folder) or Ports.picked()
@@ -55,12 +63,14 @@ class Stack:
         self.elasticsearch = Elasticsearch(self.folder, (p.elasticsearch, p.elasticsearch_transport), say)
         triton_ports = (p.triton_http, p.triton_grpc, p.triton_metrics)
         self.triton = Triton(self.folder, triton_ports, say, (models or self.folder / "models").absolute())
+        flags = (word for name, value in self.settings.items() for word in ("--set", f"{name}={value}"))
+        self.services = Services(self.folder, p, say, (*service_options, *flags))
         self._guard: Guard | None = None
 
     @property
-    def servers(self) -> Mapping[str, Server]:
-        """The servers by name."""
-        return {server.name: server for server in (self.kafka, self.elasticsearch, self.triton)}
+    def parts(self) -> Mapping[str, Server]:
+        """The servers and the services, by name."""
+        return {part.name: part for part in (self.kafka, self.elasticsearch, self.triton, self.services)}
 
     @property
     def settings(self) -> Mapping[str, str]:
@@ -75,26 +85,28 @@ class Stack:
             "services.clock_port": str(self.ports.clock),
         }
 
-    def up(self, parts: Iterable[str] = PARTS) -> None:
-        """Start what of `parts` does not run, side by side, and wait until all are ready.
+    def up(self, servers: Iterable[str] = SERVERS) -> None:
+        """Start what of `servers` does not run, side by side, and wait until all are ready.
 
-        Raises ConfigurationError or FatalError as `Server.start` does; what came up before stays up.
+        The services have a start of their own, for their topics must be there before. Raises ConfigurationError or
+        FatalError as `Server.start` does; what came up before stays up.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with locked(self.folder / "lock", lambda: self.say(f"another process starts {self.folder}: waiting")):
                 self._keep_ports()
-                start_all(self.servers[part] for part in PARTS if part in set(parts))
+                start_all(self.parts[name] for name in SERVERS if name in set(servers))
         except PermissionError as error:
             raise ConfigurationError(f"cannot write to {error.filename}: choose another folder with --folder") from None
 
     def down(self) -> None:
-        """Stop whatever runs; nothing else of the folder changes."""
-        stop_all(self.servers.values())
+        """Stop whatever runs, the services first; nothing else of the folder changes."""
+        self.services.stop()
+        stop_all(self.parts[name] for name in SERVERS)
 
     def status(self) -> tuple[Status, ...]:
-        """How each server is."""
-        return tuple(status_of(server) for server in self.servers.values())
+        """How each part is."""
+        return tuple(status_of(part) for part in self.parts.values())
 
     def __enter__(self) -> Self:
         self._guard = Guard(self.folder)
@@ -109,15 +121,15 @@ class Stack:
 
     def _keep_ports(self) -> None:
         before = recorded_ports(self.folder)
-        if before not in (None, self.ports) and any(server.pid for server in self.servers.values()):
+        if before not in (None, self.ports) and any(part.pid for part in self.parts.values()):
             raise ConfigurationError(f"the stack in {self.folder} runs on other ports: `tocsin stack down` first")
         (self.folder / _RECORD).write_text(json.dumps({"ports": asdict(self.ports)}), "utf-8")
 
 
-def status_of(server: Server) -> Status:
-    """How `server` is now."""
-    pid = server.pid
-    return Status(server.name, server.address, pid, pid is not None and server.is_ready(), server.process.memory)
+def status_of(part: Server) -> Status:
+    """How `part` is now."""
+    pid = part.pid
+    return Status(part.name, part.address, pid, pid is not None and part.is_ready(), part.process.memory)
 
 
 def recorded_ports(folder: Path) -> Ports | None:

@@ -20,7 +20,7 @@ class Triton(Server):
 
     name: ClassVar[str] = "triton"
     title: ClassVar[str] = "Triton"
-    start_seconds: ClassVar[float] = 120
+    start_seconds: ClassVar[float] = 180
     stop_seconds: ClassVar[float] = 15
 
     def __init__(self, folder: Path, ports: tuple[int, ...], say: Say, models: Path) -> None:

@@ -1,0 +1,150 @@
+"""`tocsin stack`: Kafka, Elasticsearch and Triton on this machine, without containers, for development and tests."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from processors.errors import ConfigurationError
+from streams.commands.options import Assignments, SettingsFile, settings_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from streams.stack.ports import Ports
+    from streams.stack.stack import Stack
+
+app = typer.Typer(
+    help="Kafka, Elasticsearch and Triton on this machine, without containers, on loopback only.", no_args_is_help=True
+)
+
+Folder = Annotated[
+    Path | None, typer.Option("--folder", help="Where the stack keeps data and logs; one stack for each folder.")
+]
+PORTS_HELP = "First of a block of ports, for a stack beside another; as before, or the usual ones, if absent."
+
+
+@app.command()
+def up(
+    servers: Annotated[
+        list[str] | None, typer.Argument(metavar="[SERVER]...", help="kafka, elasticsearch, triton; all if absent.")
+    ] = None,
+    with_service: Annotated[
+        bool, typer.Option("--with-service", help="Run enrich, detect, index and clock too, and restart what ends.")
+    ] = False,
+    folder: Folder = None,
+    ports_from: Annotated[int | None, typer.Option(metavar="N", help=PORTS_HELP)] = None,
+    settings_file: SettingsFile = None,
+    assignments: Assignments = None,
+) -> None:
+    """Fetch what is missing, start what does not run, and wait until it is ready; it goes on in the background."""
+    from rich.console import Console
+
+    from streams.stack.ports import Ports
+    from streams.stack.stack import SERVERS, recorded_ports
+    from streams.stack.views import print_addresses
+    from streams.topics_admin import create_topics
+
+    unknown = set(servers or ()) - set(SERVERS)
+    if unknown:
+        raise ConfigurationError(f"there is no server {min(unknown)!r}: choose from {', '.join(SERVERS)}")
+    if with_service and servers:
+        raise ConfigurationError("--with-service needs all servers: name none")
+    ports = Ports.from_block(ports_from) if ports_from is not None else recorded_ports(_place(folder)) or Ports()
+    console = Console(stderr=True)
+    stack = _stack(folder, ports, _options(settings_file, assignments), console)
+    here = [f"{name}={value}" for name, value in stack.settings.items()]
+    settings = settings_of(settings_file, [*(assignments or ()), *here])
+    wanted = servers or SERVERS
+    with console.status("starting the stack"):
+        if "triton" in wanted and stack.triton.pid is None:
+            _write_models(settings.classifier.model, stack.triton.models)
+        stack.up(wanted)
+        if with_service:
+            create_topics(settings)
+            stack.services.start()
+    print_addresses(stack, Console())
+
+
+@app.command()
+def down(folder: Folder = None) -> None:
+    """Stop it; its data stay where they are."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    with console.status("stopping the stack"):
+        _existing(folder, console).down()
+
+
+@app.command()
+def status(folder: Folder = None) -> None:
+    """Show what runs, where, and how much memory it takes; exit code 1 where something is not ready or nothing runs."""
+    from rich.console import Console
+
+    from streams.stack.views import status_table
+
+    states = _existing(folder, Console(stderr=True)).status()
+    Console(width=None if sys.stdout.isatty() else 160).print(status_table(states))
+    running = [state for state in states if state.pid is not None]
+    if not running or not all(state.ready for state in running):
+        raise typer.Exit(1)
+
+
+@app.command()
+def logs(
+    name: Annotated[str | None, typer.Argument(help="kafka, elasticsearch, triton or services; all if absent.")] = None,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of the last lines of each.")] = 20,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is written from now on.")] = False,
+    folder: Folder = None,
+) -> None:
+    """Print what the parts have written."""
+    from rich.console import Console
+
+    from streams.stack.views import follow_logs
+
+    parts = _existing(folder, Console(stderr=True)).parts
+    if name is not None and name not in parts:
+        raise ConfigurationError(f"there is no part {name!r} of a stack: choose from {', '.join(parts)}")
+    chosen = [parts[name]] if name else list(parts.values())
+    for line in follow_logs({part.name: part.process for part in chosen}, lines, follow=follow):
+        typer.echo(line)
+
+
+def _write_models(model: Path, repository: Path) -> None:
+    from models.repository import write_repository
+
+    write_repository(repository, model, "python", "cpu")
+
+
+def _options(settings_file: Path | None, assignments: list[str] | None) -> tuple[str, ...]:
+    """The same options again, for the services."""
+    file = ("--settings", str(settings_file)) if settings_file else ()
+    return (*file, *(word for assignment in assignments or () for word in ("--set", assignment)))
+
+
+def _place(folder: Path | None) -> Path:
+    from streams.stack.stack import state_folder
+
+    return folder or state_folder(os.environ)
+
+
+def _stack(folder: Path | None, ports: "Ports | None", options: tuple[str, ...], console: "Console") -> "Stack":
+    from streams.stack.stack import Stack
+
+    return Stack(
+        _place(folder),
+        ports,
+        service_options=options,
+        say=lambda line: console.print(line, markup=False, soft_wrap=True),
+    )
+
+
+def _existing(folder: Path | None, console: "Console") -> "Stack":
+    from streams.stack.stack import recorded_ports
+
+    ports = recorded_ports(_place(folder))
+    if ports is None:
+        raise ConfigurationError(f"there is no stack in {_place(folder)}: `tocsin stack up` makes one")
+    return _stack(folder, ports, (), console)
