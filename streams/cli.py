@@ -16,6 +16,7 @@ from typing import Annotated, Final, TextIO
 import typer
 
 from processors.errors import ConfigurationError, TocsinError
+from streams.commands import models
 from streams.commands.options import Assignments, SettingsFile, resolution_of, settings_of
 from streams.commands.run import run
 
@@ -27,9 +28,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 alerts_app = typer.Typer(help="Alarms that have rung.", no_args_is_help=True)
-models_app = typer.Typer(help="Train and measure classifiers (needs the extra `train`).", no_args_is_help=True)
 app.add_typer(alerts_app, name="alerts")
-app.add_typer(models_app, name="models")
+app.add_typer(models.app, name="models")
 app.command()(run)
 
 DEMO_FOLDER: Final = Path("out/demo")
@@ -188,23 +188,6 @@ def show_alert(
     from streams import alert_view
 
     alert_view.show_alert(place, id, Console())
-
-
-@models_app.command("train")
-def train_model(
-    data: Annotated[Path, typer.Option(help="Folder of the files that the configuration names.")],
-    out: Annotated[Path, typer.Option(help="Folder for checkpoints, weights and the packaged model.")],
-    config: Annotated[
-        Path | None, typer.Option(help="Training configuration (TOML); that of the shipped model if absent.")
-    ] = None,
-) -> None:
-    """Train a classifier and package it; a run that was killed goes on where it was."""
-    try:
-        from models.config import DEFAULT_CONFIG, load_config
-        from models.train import train
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(f"training needs {error.name}, of the extra `train`: run `make venv`") from None
-    typer.echo(json.dumps(train(load_config(config or DEFAULT_CONFIG), data, out), indent=2))
 
 
 @contextmanager

@@ -1,0 +1,216 @@
+"""The model repository that Triton serves: one model, one signature, in the form that a server can run.
+
+``DIR/tocsin/config.pbtxt`` says how it is served, ``DIR/tocsin/N/`` holds its files. N follows from the content hash, so
+that an answer tells by its version whether it came from the model that a client knows.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any, Final, Literal
+
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2 as pb
+
+from processors.errors import ConfigurationError, ModelError
+from processors.model_input import model_hash
+
+Backend = Literal["onnxruntime", "python"]
+Device = Literal["gpu", "cpu"]
+
+MODEL_NAME: Final = "tocsin"
+"""What clients ask for."""
+
+PYTHON_BACKEND: Final = Path(__file__).parent / "triton_python_backend" / "model.py"
+
+MAX_BATCH_SIZE: Final = 128
+"""Most texts computed at once, which bounds the memory of a batch of the longest texts."""
+
+PREFERRED_BATCH_SIZES: Final = (32, 64, 128)
+"""A batch of such a size is not kept waiting for more."""
+
+QUEUE_DELAY: Final = {"gpu": 2_000, "cpu": 500}
+"""Longest wait for texts of the same length, in µs: a GPU gains by large batches, a CPU hardly."""
+
+QUEUED_REQUESTS: Final = 256
+"""More are refused at once, and asked again by their clients."""
+
+QUEUE_TIMEOUT: Final = 60_000_000
+"""µs after which a waiting request is dropped, unless its client gives fewer: by then nobody waits for the answer."""
+
+INSTANCES: Final = {"gpu": 2, "cpu": 1}
+"""On a GPU one copies while the other computes; on a CPU one takes all its threads."""
+
+WARM_UP_TOKENS: Final = {"gpu": 2_048, "cpu": 1}
+"""Tokens of a warm-up batch, at least one text: on a GPU as many as clients send at once, for which it prepares."""
+
+ENGINE_CACHE: Final = "/tmp/tensorrt"
+"""Where a server keeps what TensorRT compiled, which takes minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packaged:
+    """What a repository states of a packaged model."""
+
+    name: str
+    version: str
+    hash: str
+    lengths: tuple[int, ...]
+    heads: tuple[tuple[str, int], ...]
+    """Name of each output and its number of labels."""
+
+    @property
+    def number(self) -> int:
+        """The version as Triton counts it: a positive integer that differs where the content does."""
+        return int(self.hash[:7], 16) + 1
+
+
+def write_repository(
+    out: Path, model: Path, backend: Backend, device: Device, *, threads: int = 0, fp16: bool = False
+) -> Packaged:
+    """Write the repository `out` for the packaged model in the folder `model`; it appears whole or not at all.
+
+    `threads` of one instance on a CPU, 0 for one per core; `fp16` lets TensorRT compute in half precision. An earlier
+    repository at `out` is replaced. Raises ConfigurationError where `out` is something else or cannot be written,
+    ModelError for a model that is damaged.
+    """
+    if fp16 and (backend, device) != ("onnxruntime", "gpu"):
+        raise ConfigurationError("fp16 needs TensorRT: --backend onnxruntime --device gpu")
+    packaged = read_package(model)
+    config = model_config(packaged, backend, device, threads=threads, fp16=fp16)
+    with _replaced_folder(out) as part:
+        version = part / MODEL_NAME / str(packaged.number)
+        version.mkdir(parents=True)
+        (part / MODEL_NAME / "config.pbtxt").write_text(text_format.MessageToString(config), encoding="utf-8")
+        shutil.copyfile(model / "model.onnx", version / "model.onnx")
+        if backend == "python":
+            shutil.copyfile(PYTHON_BACKEND, version / "model.py")
+    return packaged
+
+
+def read_package(folder: Path) -> Packaged:
+    """What the packaged model in `folder` is. Raises ModelError where a file is missing or not the one described."""
+    try:
+        description: dict[str, Any] = json.loads((folder / "model.json").read_bytes())
+        found = model_hash((folder / "model.onnx").read_bytes(), (folder / "tokenizer.json").read_bytes())
+        heads = tuple((head["output"], len(head["labels"])) for head in description["heads"])
+        packaged = Packaged(
+            description["name"], description["version"], description["hash"], tuple(description["lengths"]), heads
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{folder}: not a packaged model ({error!r})") from error
+    if found != packaged.hash:
+        raise ModelError(f"the files of the model in {folder} are not those that model.json names: install it again")
+    return packaged
+
+
+def model_config(packaged: Packaged, backend: Backend, device: Device, *, threads: int, fp16: bool) -> Any:
+    """The ``inference.ModelConfig`` by which Triton serves `packaged`."""
+    return pb.ModelConfig(
+        name=MODEL_NAME,
+        backend=backend,
+        max_batch_size=MAX_BATCH_SIZE,
+        input=[
+            pb.ModelInput(name=name, data_type=pb.TYPE_INT64, dims=[-1]) for name in ("input_ids", "attention_mask")
+        ],
+        output=[pb.ModelOutput(name=name, data_type=pb.TYPE_FP32, dims=[labels]) for name, labels in packaged.heads],
+        instance_group=[
+            pb.ModelInstanceGroup(
+                count=INSTANCES[device],
+                kind=pb.ModelInstanceGroup.KIND_GPU if device == "gpu" else pb.ModelInstanceGroup.KIND_CPU,
+            )
+        ],
+        dynamic_batching=_batching(device),
+        optimization=_tensorrt(packaged, fp16=fp16) if (backend, device) == ("onnxruntime", "gpu") else None,
+        model_warmup=[_warm_up(length, device) for length in packaged.lengths],
+        parameters={
+            name: pb.ModelParameter(string_value=value)
+            for name, value in {
+                "name": packaged.name,
+                "model_version": packaged.version,
+                "model_hash": packaged.hash,
+                "intra_op_thread_count": str(threads),
+            }.items()
+        },
+    )
+
+
+def _batching(device: Device) -> Any:
+    # The batcher merges requests of equal shape only: clients pad to a few lengths, so that there are such.
+    return pb.ModelDynamicBatching(
+        preferred_batch_size=PREFERRED_BATCH_SIZES,
+        max_queue_delay_microseconds=QUEUE_DELAY[device],
+        default_queue_policy=pb.ModelQueuePolicy(
+            timeout_action=pb.ModelQueuePolicy.REJECT,
+            default_timeout_microseconds=QUEUE_TIMEOUT,
+            allow_timeout_override=True,
+            max_queue_size=QUEUED_REQUESTS,
+        ),
+    )
+
+
+def _tensorrt(packaged: Packaged, *, fp16: bool) -> Any:
+    shortest, longest = packaged.lengths[0], packaged.lengths[-1]
+    parameters = {
+        "precision_mode": "FP16" if fp16 else "FP32",
+        "max_workspace_size_bytes": str(1 << 30),
+        "trt_engine_cache_enable": "true",
+        "trt_engine_cache_path": ENGINE_CACHE,
+        # One engine for all shapes: otherwise each new shape compiles one, for minutes.
+        "trt_profile_min_shapes": _shapes(1, shortest),
+        "trt_profile_opt_shapes": _shapes(64, 64),
+        "trt_profile_max_shapes": _shapes(MAX_BATCH_SIZE, longest),
+    }
+    accelerator = pb.ModelOptimizationPolicy.ExecutionAccelerators.Accelerator(name="tensorrt", parameters=parameters)
+    return pb.ModelOptimizationPolicy(
+        execution_accelerators=pb.ModelOptimizationPolicy.ExecutionAccelerators(gpu_execution_accelerator=[accelerator])
+    )
+
+
+def _shapes(rows: int, length: int) -> str:
+    return f"input_ids:{rows}x{length},attention_mask:{rows}x{length}"
+
+
+def _warm_up(length: int, device: Device) -> Any:
+    padding = pb.ModelWarmup.Input(data_type=pb.TYPE_INT64, dims=[length], zero_data=True)
+    return pb.ModelWarmup(
+        name=f"length-{length}",
+        batch_size=min(MAX_BATCH_SIZE, max(1, WARM_UP_TOKENS[device] // length)),
+        inputs={"input_ids": padding, "attention_mask": padding},
+    )
+
+
+@contextmanager
+def _replaced_folder(out: Path) -> Iterator[Path]:
+    """A folder beside `out` to write into, which takes the name at a clean end and is removed at any other."""
+    out = out.resolve()
+    if out.exists() and not _is_ours(out):
+        raise ConfigurationError(
+            f"--out {out} is something else: name a new folder, or one that holds a repository alone"
+        )
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+        try:
+            part = scratch / "new"
+            part.mkdir()
+            yield part
+            if out.exists():
+                out.rename(scratch / "old")
+            part.rename(out)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    except OSError as error:
+        raise ConfigurationError(f"cannot write the model repository {out}: {error.strerror or error}") from error
+
+
+def _is_ours(folder: Path) -> bool:
+    """An empty folder, or one with a repository and nothing beside."""
+    if not folder.is_dir():
+        return False
+    names = {path.name for path in folder.iterdir()}
+    return not names or (names == {MODEL_NAME} and (folder / MODEL_NAME / "config.pbtxt").is_file())
