@@ -4,7 +4,6 @@ Every record is kept as its canonical JSON, beside the columns that questions ar
 integers: microseconds since 1970 UTC. Texts reach SQL as parameters only.
 """
 
-import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from processors.errors import ConfigurationError, RetryableError
 from processors.messages import Alert, DeadLetter, LabelledDocument, SeriesPoint
 from streams.codec import decode, encode
 from streams.store import AlertQuery, Counts, DocumentQuery
+from streams.words import spaced, storable
 
 STORE: Final = "tocsin.sqlite"
 """The name of the store in the folder of a run."""
@@ -54,9 +54,6 @@ CREATE INDEX dead_letters_reason ON dead_letters (reason);
 """
 
 _Message = TypeVar("_Message")
-
-# Words without spaces between them (Han, kana, Hangul) are indexed character by character and found as phrases.
-_IDEOGRAPH: Final = re.compile(r"([\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff])")
 
 
 class SqliteStore:
@@ -120,23 +117,25 @@ class SqliteStore:
 
     def document(self, identity: str) -> LabelledDocument | None:
         """See `Store`."""
-        rows = self._records(LabelledDocument, "SELECT record FROM documents WHERE identity = ?", [_text(identity)])
+        rows = self._records(LabelledDocument, "SELECT record FROM documents WHERE identity = ?", [storable(identity)])
         return rows[0] if rows else None
 
     def search(self, query: DocumentQuery) -> list[LabelledDocument]:
         """See `Store`."""
         where = _Where()
         if words := query.words.split():
-            phrases = " ".join('"' + _spaced(word).replace('"', '""').replace("\0", " ") + '"' for word in words)
+            phrases = " ".join(
+                '"' + storable(spaced(word)).replace('"', '""').replace("\0", " ") + '"' for word in words
+            )
             where.add("number IN (SELECT rowid FROM document_words WHERE document_words MATCH ?)", phrases)
         if query.companies:
             marks = ", ".join("?" * len(query.companies))
             where.add(
                 f"number IN (SELECT document FROM document_companies WHERE company IN ({marks}))",
-                *map(_text, query.companies),
+                *map(storable, query.companies),
             )
         if query.sources:
-            where.add(f"source IN ({', '.join('?' * len(query.sources))})", *map(_text, query.sources))
+            where.add(f"source IN ({', '.join('?' * len(query.sources))})", *map(storable, query.sources))
         where.add_equal("sentiment", query.sentiment)
         where.add_equal("topic", query.topic)
         where.add_equal("status", query.status)
@@ -148,7 +147,7 @@ class SqliteStore:
         """See `Store`."""
         where = _Where()
         if query.id_prefix:
-            where.add("substr(id, 1, ?) = ?", len(query.id_prefix), _text(query.id_prefix))
+            where.add("substr(id, 1, ?) = ?", len(query.id_prefix), storable(query.id_prefix))
         where.add_equal("incident", query.incident)
         where.add_equal("series", query.series)
         where.add_range("at", query.since, query.until)
@@ -196,17 +195,17 @@ class SqliteStore:
         cursor = self._connection.execute(
             "INSERT INTO documents (identity, source, published, status, late, sentiment, topic, record) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            [_text(document.identity), _text(document.source), published, document.status, document.late]
+            [storable(document.identity), storable(document.source), published, document.status, document.late]
             + [sentiment, topic, _record(document)],
         )
         if not cursor.rowcount:
             return False
         number = cursor.lastrowid
-        body = _spaced(f"{document.title}\n{document.text}")
+        body = storable(spaced(f"{document.title}\n{document.text}"))
         self._connection.execute("INSERT INTO document_words (rowid, body) VALUES (?, ?)", [number, body])
         self._connection.executemany(
             "INSERT OR IGNORE INTO document_companies VALUES (?, ?, ?)",
-            [(_text(link.company), published, number) for link in document.companies],
+            [(storable(link.company), published, number) for link in document.companies],
         )
         return True
 
@@ -214,14 +213,14 @@ class SqliteStore:
         cursor = self._connection.execute(
             "INSERT INTO points (series, start, revision, record) VALUES (?, ?, ?, ?) ON CONFLICT (series, start) "
             "DO UPDATE SET revision = excluded.revision, record = excluded.record WHERE excluded.revision > revision",
-            [_text(point.series), _microseconds(point.start), point.revision, _record(point)],
+            [storable(point.series), _microseconds(point.start), point.revision, _record(point)],
         )
         return cursor.rowcount > 0
 
     def _insert_alert(self, alert: Alert) -> bool:
         cursor = self._connection.execute(
             "INSERT INTO alerts (id, incident, series, at, record) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            [alert.id, alert.incident, _text(alert.series), _microseconds(alert.at), _record(alert)],
+            [alert.id, alert.incident, storable(alert.series), _microseconds(alert.at), _record(alert)],
         )
         return cursor.rowcount > 0
 
@@ -278,7 +277,7 @@ class _Where:
 
     def add_equal(self, column: str, value: str | None) -> None:
         if value is not None:
-            self.add(f"{column} = ?", _text(value))
+            self.add(f"{column} = ?", storable(value))
 
     def add_range(self, column: str, since: datetime | None, until: datetime | None) -> None:
         if since is not None:
@@ -292,13 +291,4 @@ def _microseconds(instant: datetime) -> int:
 
 
 def _record(message: Any) -> str:
-    return _text(encode(message).decode("utf-8", "surrogatepass"))
-
-
-def _text(text: str) -> str:
-    """`text` as SQLite can store it: a lone surrogate has no UTF-8 form."""
-    return text.encode("utf-8", "replace").decode()
-
-
-def _spaced(text: str) -> str:
-    return _text(_IDEOGRAPH.sub(r" \1 ", text))
+    return storable(encode(message).decode("utf-8", "surrogatepass"))

@@ -2,7 +2,7 @@
 
 Writing has create semantics: the same identity or id again changes nothing and is not counted, so that
 whoever writes may repeat a batch after any failure. The one exception are series points, of which a later
-revision replaces the former. A batch is written whole or not at all.
+revision replaces the former. Nothing is written of a batch in which a record has no JSON form.
 """
 
 from collections.abc import Mapping, Sequence
