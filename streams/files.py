@@ -18,7 +18,7 @@ from io import BufferedReader
 from operator import itemgetter
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
-from typing import Final
+from typing import Any, Final, Generic, TypeVar
 
 from processors.errors import ConfigurationError, PoisonError
 from processors.messages import DeadLetter, Document, Origin
@@ -35,8 +35,13 @@ PROGRESS_RECORDS: Final = 256
 Progress = Callable[[int], None]
 """Told how many more bytes of the files (as stored) were read."""
 
+T = TypeVar("T")
+
+Shape = Callable[[Document | DeadLetter, bytes], T]
+"""What is kept of a record: made of what it says, or why it is refused, and of its bytes (none of one over the limit)."""
+
 Key = tuple[datetime, str, str, int, int]
-Entry = tuple[Key, Document | DeadLetter]
+Entry = tuple[Key, Any]
 
 _KEY: Final = itemgetter(0)
 
@@ -82,8 +87,8 @@ def read_records(path: Path, place: str, progress: Progress | None = None) -> It
 
 
 @dataclass(frozen=True)
-class OrderedDocuments:
-    """Documents by (published_at, source, id), and the dead letters of what was none; iterate as often as you like.
+class Ordered(Generic[T]):
+    """What was kept of each record, by (published_at, source, id) of documents; iterate as often as you like.
 
     `damage` says which of the files were damaged, where, and that only what stood before is here.
     """
@@ -95,10 +100,10 @@ class OrderedDocuments:
     _folder: TemporaryDirectory[str]
 
     def __len__(self) -> int:
-        """Documents and dead letters together."""
+        """Documents and refused records together."""
         return self._count
 
-    def __iter__(self) -> Iterator[Document | DeadLetter]:
+    def __iter__(self) -> Iterator[T]:
         """All of them, in order."""
         for _, item in _merge(self._runs, self._last_run):
             yield item
@@ -106,8 +111,18 @@ class OrderedDocuments:
 
 def ordered(
     paths: Sequence[Path], *, now: datetime | None = None, progress: Progress | None = None
-) -> OrderedDocuments:
-    """All records of `paths` (JSONL or gzip), read now, in order of event time.
+) -> Ordered[Document | DeadLetter]:
+    """The documents of `paths` (JSONL or gzip), and the dead letters of what was none, in order of event time.
+
+    As `ordered_as` says.
+    """
+    return ordered_as(paths, lambda item, raw: item, now=now, progress=progress)
+
+
+def ordered_as(
+    paths: Sequence[Path], shape: Shape[T], *, now: datetime | None = None, progress: Progress | None = None
+) -> Ordered[T]:
+    """The `shape` of every record of `paths` (JSONL or gzip), read now, in order of event time.
 
     The same identity twice keeps the order of files and lines. A dead letter stands behind the document before it
     in its file. Sorted runs are spilled to temporary files, so that memory does not grow with the input. With `now`,
@@ -121,7 +136,7 @@ def ordered(
     damage: list[str] = []
     run: list[Entry] = []
     count = size = 0
-    for entry, length in _entries(paths, now, progress, damage):
+    for entry, length in _entries(paths, shape, now, progress, damage):
         run.append(entry)
         count += 1
         size += length
@@ -133,11 +148,11 @@ def ordered(
             for path in runs:
                 path.unlink()
             runs = [merged]
-    return OrderedDocuments(tuple(damage), count, tuple(runs), tuple(sorted(run, key=_KEY)), folder)
+    return Ordered(tuple(damage), count, tuple(runs), tuple(sorted(run, key=_KEY)), folder)
 
 
 def _entries(
-    paths: Sequence[Path], now: datetime | None, progress: Progress | None, damage: list[str]
+    paths: Sequence[Path], shape: Shape[T], now: datetime | None, progress: Progress | None, damage: list[str]
 ) -> Iterator[tuple[Entry, int]]:
     """Each record of each file with its key and its length; what is wrong with a whole file goes to `damage`."""
     names = Counter(path.name for path in paths)
@@ -147,12 +162,12 @@ def _entries(
         try:
             for record in read_records(path, place, progress):
                 if isinstance(record, DeadLetter):
-                    yield ((*before, number, record.origin.offset), record), KEPT_BYTES
+                    yield ((*before, number, record.origin.offset), shape(record, b"")), KEPT_BYTES
                     continue
                 item = _decode(record, now)
                 if isinstance(item, Document):
                     before = (item.published_at, item.source, item.id)
-                yield ((*before, number, record.origin.offset), item), len(record.raw)
+                yield ((*before, number, record.origin.offset), shape(item, record.raw)), len(record.raw)
         except ConfigurationError as error:
             damage.append(str(error))
 

@@ -64,12 +64,51 @@ class ReplayProgress(Observer):
         self._bar.update(self._task, description="replaying", completed=done, total=total, news=news)
 
 
+class FeedProgress:
+    """A bar over the bytes of a feed's `files`, then over its lines. A context manager."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self._bar = _bar(TaskProgressColumn(), TextColumn("{task.fields[news]}"))
+        size = sum(file.stat().st_size for file in files if file.is_file())
+        self._task = self._bar.add_task("reading", total=size or None, news="")
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def reading(self, size: int) -> None:
+        """Move the bar by `size` bytes read."""
+        self._bar.advance(self._task, size)
+
+    def start(self, lines: int) -> Callable[[int], None]:
+        """Begin a bar over `lines`; what it gives takes the number that is done."""
+        self._bar.reset(self._task, description="feeding", total=lines, news=f"of {lines:,} lines")
+        return lambda done: self._bar.update(self._task, completed=done)
+
+
 @contextmanager
 def byte_progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
     """A bar over `total` bytes; what it gives takes the position reached."""
     with _bar(DownloadColumn()) as bar:
         task = bar.add_task(description, total=total)
         yield lambda position: bar.update(task, completed=position)
+
+
+@contextmanager
+def record_progress(description: str) -> Iterator[Callable[[int], Callable[[int], None]]]:
+    """A bar over records; what it gives takes their number, and gives what takes each step."""
+    with _bar(TaskProgressColumn()) as bar:
+
+        def begin(total: int) -> Callable[[int], None]:
+            task = bar.add_task(description, total=total)
+            return lambda step: bar.update(task, advance=step)
+
+        yield begin
 
 
 def _bar(*columns: ProgressColumn) -> Progress:

@@ -27,6 +27,9 @@ CANARY_SOURCE: Final = "tocsin-canary"
 
 ALWAYS: Final = "no setting: it is the same for every prefix"
 
+FEED_HEADER: Final = "feed"
+"""Of a record that `tocsin feed` wrote: which files, when the feed began (ms since 1970), which step of it."""
+
 OVERHEAD_BYTES: Final = 64 * 1024
 """Key, headers and framing around the largest value."""
 

@@ -25,14 +25,19 @@ class Progress:
         self._stall, self._clock = stall_seconds, clock
         self._latest = clock()
         self._waiting_for = "starting"
+        self._stuck = False
 
     def made(self) -> None:
         """Work was finished, or there was none."""
-        self._latest, self._waiting_for = self._clock(), ""
+        self._latest, self._waiting_for, self._stuck = self._clock(), "", False
 
     def waits_for(self, what: str) -> None:
         """What the service is waiting for, as `/readyz` tells it; it makes no progress until `made`."""
         self._waiting_for = what
+
+    def stuck(self, on: str) -> None:
+        """Something went wrong that waiting has not mended: not ready from now on, until `made`."""
+        self._waiting_for, self._stuck = on, True
 
     @property
     def seconds(self) -> float:
@@ -42,7 +47,7 @@ class Progress:
     @property
     def ready(self) -> bool:
         """Whether progress is recent and nothing is waited for at the start."""
-        return self.seconds < self._stall and self._waiting_for != "starting"
+        return self.seconds < self._stall and self._waiting_for != "starting" and not self._stuck
 
     def describe(self) -> dict[str, Any]:
         """For `/readyz`."""

@@ -1,0 +1,73 @@
+"""`tocsin feed`: files into the input topics."""
+
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from processors.errors import ConfigurationError
+from streams.commands.options import Assignments, SettingsFile, settings_of
+
+if TYPE_CHECKING:
+    from streams.feed import FeedSummary
+
+_TOLD = 10
+
+
+def feed(
+    files: Annotated[list[Path], typer.Argument(help="Input documents, JSONL or gzip.")],
+    speed: Annotated[
+        str | None, typer.Option(metavar="N", help="Times the speed of history, as 60x; as fast as possible if absent.")
+    ] = None,
+    max_rate: Annotated[float | None, typer.Option(help="Most lines a second.", metavar="N")] = None,
+    settings_file: SettingsFile = None,
+    assignments: Assignments = None,
+) -> None:
+    """Send files to the input topics by time, as history with a clock of its own.
+
+    After an interruption the same command goes on where it stood: nothing is lost or sent twice. Lines that are no
+    documents are sent as they are, for enrich to refuse; lines over 1 MiB go to the dead letters.
+    """
+    from streams.feed import Pace, feed_files
+    from streams.progress import FeedProgress
+
+    pace = Pace(_times(speed), max_rate)
+    if speed and max_rate:
+        raise ConfigurationError("give --speed or --max-rate, not both")
+    if max_rate is not None and max_rate <= 0:
+        raise ConfigurationError("--max-rate is a number of lines a second, above 0")
+    settings = settings_of(settings_file, assignments)
+    with FeedProgress(files) as progress:
+        summary = feed_files(files, settings, pace, reading=progress.reading, start=progress.start)
+    for line in _report(summary):
+        typer.echo(line)
+
+
+def _times(speed: str | None) -> float | None:
+    if speed is None:
+        return None
+    try:
+        times = float(speed.removesuffix("x"))
+    except ValueError:
+        times = 0.0
+    if not 0 < times < float("inf"):
+        raise ConfigurationError(f"--speed {speed}: write it as 60x for 60 times the speed of history")
+    return times
+
+
+def _report(summary: "FeedSummary") -> list[str]:
+    rate = summary.lines / summary.seconds if summary.seconds else 0.0
+    lines = [
+        f"{summary.lines:,} lines and {summary.ticks:,} ticks sent in {summary.seconds:.1f} s ({rate:,.0f} lines/s)"
+        + (f"; {summary.present:,} lines were there already" if summary.present else "")
+    ]
+    if summary.unreadable:
+        lines.append(f"{summary.unreadable:,} of them are no documents: enrich refuses them with a reason")
+    if summary.refused:
+        lines.append(f"{len(summary.refused):,} lines refused, to be found with `tocsin deadletters list`:")
+        for letter in islice(summary.refused, _TOLD):
+            lines.append(f"  {letter.origin.place}, line {letter.origin.offset + 1}: {letter.reason}: {letter.message}")
+        if len(summary.refused) > _TOLD:
+            lines.append(f"  … and {len(summary.refused) - _TOLD:,} more")
+    return lines
