@@ -8,9 +8,16 @@ import json
 import math
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import numpy as np
+
+
+_FINAL = frozenset({str, int, bool, type(None)})
+"""Types that JSON carries as they are; most fields are of one."""
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def identity_of(source: str, document_id: str) -> str:
@@ -58,9 +65,7 @@ def canonical_json(value: Any) -> bytes:
     numbers exactly. Takes dataclasses, mappings, sequences, datetimes (RFC 3339 UTC) and scalars. Equal values
     give equal bytes on every platform. Raises ValueError for NaN and infinities, which JSON cannot carry.
     """
-    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode(
-        "utf-8", "surrogatepass"
-    )
+    return _ENCODER.encode(plain(value)).encode("utf-8", "surrogatepass")
 
 
 def plain(value: Any) -> Any:
@@ -69,9 +74,9 @@ def plain(value: Any) -> Any:
         return value
     if isinstance(value, float):
         return _six_digits(value)
-    if is_dataclass(value):
-        parts = {f.name: getattr(value, f.name) for f in fields(value)}
-        return {name: part if isinstance(part, dict) else plain(part) for name, part in parts.items()}
+    if names := _field_names(type(value)):
+        parts = [(name, getattr(value, name)) for name in names]
+        return {name: part if type(part) in _FINAL or isinstance(part, dict) else plain(part) for name, part in parts}
     if isinstance(value, datetime):
         return format_instant(value)
     if isinstance(value, dict):
@@ -82,6 +87,12 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return plain(value.item())
     raise TypeError(f"no JSON form for {type(value).__name__}")
+
+
+@cache
+def _field_names(kind: type) -> tuple[str, ...]:
+    """Of a dataclass; none for any other type."""
+    return tuple(f.name for f in fields(kind)) if is_dataclass(kind) else ()
 
 
 def _six_digits(number: float) -> float | int:
