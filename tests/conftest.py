@@ -5,10 +5,13 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import mkdtemp
+from uuid import uuid4
 
 import pytest
 from hypothesis import settings
 
+from streams.elastic_client import connect
+from streams.service_settings import ElasticsearchSettings
 from streams.settings import DEFAULT_MODEL
 from streams.stack.elasticsearch import Elasticsearch
 from streams.stack.kafka import Kafka
@@ -72,6 +75,18 @@ def elasticsearch(stack: Stack) -> Elasticsearch:
     """A node that is ready. Indices of other tests are on it: use a prefix of your own."""
     stack.up({"elasticsearch"})
     return stack.elasticsearch
+
+
+@pytest.fixture
+def elastic_settings(elasticsearch: Elasticsearch) -> Iterator[ElasticsearchSettings]:
+    """Settings of the node with a prefix that nobody else uses; what was made under it is deleted afterwards."""
+    settings = ElasticsearchSettings(servers=(elasticsearch.address,), prefix=f"test-{uuid4().hex[:8]}")
+    yield settings
+    with connect(settings) as client:
+        for index in client.indices.get(index=f"{settings.prefix}-*", features="aliases"):
+            client.indices.delete(index=index)
+        for template in client.indices.get_index_template(name=f"{settings.prefix}-*")["index_templates"]:
+            client.indices.delete_index_template(name=template["name"])
 
 
 @pytest.fixture
