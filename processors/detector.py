@@ -218,7 +218,6 @@ class Detector:
         points = self._points_again(dirty) if dirty else ()
         if novel:
             self._owners.learn(record.owner, document)
-        self._owners.mark_changes()
         return Outcomes(tuple(alerts), points, self._changes.commit())
 
     def _begin(self, record: _Record, second: int, at: int, model: str) -> None:
@@ -301,9 +300,8 @@ class Detector:
                 today = (hour + 1) // DAY
                 self._close_day(today)
         self._ledger.expire(reached - self._settings.identities_hours)
-        if today is not None:  # last, because stories that expired do not come back
+        if today is not None:
             self._owners.expire(today * DAY * HOUR, today * DAY * HOUR - self._horizon)
-        self._owners.mark_changes()
         return Outcomes(tuple(alerts), tuple(points), self._changes.commit())
 
     @property
@@ -384,7 +382,6 @@ class Detector:
         return tuple(points)
 
     def _rollback(self) -> None:
-        self._owners.undo()
         if self._changes.rollback():
             self._rebuild()
 

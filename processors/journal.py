@@ -6,6 +6,7 @@ from typing import Any, Final, TypeVar
 K = TypeVar("K")
 V = TypeVar("V")
 A = TypeVar("A")
+R = TypeVar("R")
 
 _ABSENT: Final = object()
 
@@ -36,10 +37,11 @@ class Journal:
         if key in target:
             self._steps.append((_restore, (target, key, target.pop(key))))
 
-    def call(self, change: Callable[[A], object], inverse: Callable[[A], object], argument: A) -> None:
-        """``change(argument)``, which ``inverse(argument)`` takes back."""
-        change(argument)
+    def call(self, change: Callable[[A], R], inverse: Callable[[A], object], argument: A) -> R:
+        """``change(argument)`` and what it gives; ``inverse(argument)`` takes it back."""
+        result = change(argument)
         self._steps.append((inverse, (argument,)))
+        return result
 
     def undo(self) -> None:
         """Takes back every change since `begin`, newest first."""

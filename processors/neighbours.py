@@ -8,9 +8,7 @@ signatures are neighbours depends on the two alone, so that what is built on it 
 import struct
 from typing import Final
 
-import numpy as np
-
-from processors.signatures import PERMUTATIONS, similarities
+from processors.signatures import PERMUTATIONS, similarity, unhexed
 
 _BANDS: Final = 16
 _bands_of: Final = struct.Struct(f"<{_BANDS}I").unpack
@@ -19,26 +17,34 @@ _bands_of: Final = struct.Struct(f"<{_BANDS}I").unpack
 class Neighbours:
     """An index of signatures."""
 
-    __slots__ = ("_tables", "_threshold")
+    __slots__ = ("_least", "_tables")
 
     def __init__(self, threshold: float) -> None:
-        """An empty index; `threshold` is the estimated Jaccard similarity from which two signatures are near."""
-        self._threshold = threshold
+        """An empty index; `threshold` ≤ 1 is the estimated Jaccard similarity from which two signatures are near."""
+        self._least = next(equal for equal in range(PERMUTATIONS + 1) if similarity(equal) >= threshold)
         # Most bands belong to one signature alone, which is then kept bare to save memory.
         self._tables: tuple[dict[int, str | tuple[str, ...]], ...] = tuple({} for _ in range(_BANDS))
 
-    def add(self, signature: str) -> None:
-        """Takes in a signature that is not in the index."""
-        for table, band in zip(self._tables, _bands_of(bytes.fromhex(signature))):
-            if band not in table:
-                table[band] = signature
-            else:
-                held = table[band]
-                table[band] = (held, signature) if isinstance(held, str) else (*held, signature)
+    def add(self, signature: str) -> list[str]:
+        """Takes in a signature that is not in the index; gives those near it, in no particular order.
+
+        Raises ValueError for what is not a signature; nothing changed then.
+        """
+        raw = unhexed(signature)
+        sharing: set[str] = set()
+        for table, band in zip(self._tables, _bands_of(raw)):
+            held = table.setdefault(
+                band, signature
+            )  # one look for both purposes: this is the costliest line of a mention
+            if held is not signature:
+                others = (held,) if isinstance(held, str) else held
+                table[band] = (*others, signature)
+                sharing.update(others)
+        return self._near(raw, sharing) if sharing else []
 
     def remove(self, signature: str) -> None:
         """Takes out a signature that is in the index."""
-        for table, band in zip(self._tables, _bands_of(bytes.fromhex(signature))):
+        for table, band in zip(self._tables, _bands_of(unhexed(signature))):
             held = table[band]
             if isinstance(held, str):
                 del table[band]
@@ -47,13 +53,19 @@ class Neighbours:
                 table[band] = rest[0] if len(rest) == 1 else rest
 
     def near(self, signature: str) -> list[str]:
-        """The signatures near `signature`, itself left out, in no particular order."""
-        raw = bytes.fromhex(signature)
-        sharing = [table[band] for table, band in zip(self._tables, _bands_of(raw)) if band in table]
-        found = {other for held in sharing for other in ((held,) if isinstance(held, str) else held)} - {signature}
-        if not found:
-            return []
-        candidates = list(found)
-        packed = np.frombuffer(bytes.fromhex("".join(candidates)), dtype=np.uint8).reshape(-1, PERMUTATIONS)
-        alike = similarities(np.frombuffer(raw, dtype=np.uint8), packed) >= self._threshold
-        return [candidate for candidate, is_near in zip(candidates, alike.tolist(), strict=True) if is_near]
+        """The signatures near one in the index, itself left out, in no particular order."""
+        raw = unhexed(signature)
+        sharing: set[str] = set()
+        for table, band in zip(self._tables, _bands_of(raw)):
+            held = table[band]
+            if not isinstance(held, str):
+                sharing.update(held)
+        sharing.discard(signature)
+        return self._near(raw, sharing)
+
+    def _near(self, raw: bytes, candidates: set[str]) -> list[str]:
+        """Those of `candidates` of which enough bytes are equal: the zeros in the exclusive or of the two."""
+        one, least = int.from_bytes(raw), self._least
+        return [
+            candidate for candidate in candidates if (one ^ int(candidate, 16)).to_bytes(PERMUTATIONS).count(0) >= least
+        ]

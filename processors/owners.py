@@ -58,7 +58,6 @@ class Owners:
         self._changes = changes
         self._lateness = timedelta(hours=settings.detection.lateness_hours)
         self._memories: dict[str, StoryMemory] = {}
-        self._touched: set[str] = set()
         self._backgrounds: dict[str, TermBackground] = {}
         self.kept: Table[Kept] = Table("evidence", Kept, changes)
         self._hours: dict[str, dict[int, set[str]]] = {}  # owner → hour → names of evidence
@@ -67,11 +66,8 @@ class Owners:
         """Counts a document into its story. Raises PoisonError (``bad-signature``)."""
         memory = self._memories.get(owner)
         if memory is None:
-            memory = StoryMemory(self._settings.stories, self._settings.campaigns, self._lateness)
-            self._memories[owner] = memory
-        sighting = memory.add(document)
-        self._touched.add(owner)
-        return sighting
+            memory = self._memories[owner] = self._memory(owner)
+        return memory.add(document)
 
     def keep(self, owner: str, key: str, second: int, document: DocumentSummary, series: str) -> None:
         """Keeps a novel document of the polarity as evidence of `series`, which lists it. An hour lists so many stories
@@ -138,27 +134,12 @@ class Owners:
         moment = datetime.fromtimestamp(now, UTC)
         for owner in sorted(self._memories):
             self._memories[owner].expire(moment)
-            self._touched.add(owner)
 
     def forget_all_but(self, owners: AbstractSet[str]) -> None:
         """Drops what owners that have not been heard of for long usually say; their stories expire by themselves."""
         for owner in self._backgrounds.keys() - owners:
             del self._backgrounds[owner]
             self._changes.mark(f"{TERMS}/{owner}")
-
-    def mark_changes(self) -> None:
-        """Notes the pieces of stories that changed."""
-        for owner in self._touched:
-            for key in self._memories[owner].changed():
-                self._changes.mark(f"{STORY}/{owner}/{key}")
-        self._touched.clear()
-
-    def undo(self) -> None:
-        """Takes back what the event did to stories."""
-        for owner in self._touched:
-            self._memories[owner].undo()
-            self._memories[owner].changed()
-        self._touched.clear()
 
     def rebuild(self) -> None:
         """Derives the index of the evidence: after a restore, and after changes were taken back."""
@@ -170,7 +151,7 @@ class Owners:
     def keys(self) -> Iterator[str]:
         """The keys of all pieces of stories and terms (the evidence is a table of its own)."""
         for owner in sorted(self._memories):
-            yield from (f"{STORY}/{owner}/{key}" for key in self._memories[owner].pieces())
+            yield from (f"{STORY}/{owner}/{key}" for key in self._memories[owner].names())
         yield from (f"{TERMS}/{owner}" for owner in sorted(self._backgrounds))
 
     def read(self, key: str) -> bytes | None:
@@ -181,7 +162,7 @@ class Owners:
             return None if background is None else exact_json(background.piece())
         owner, _, story = name.rpartition("/")
         memory = self._memories.get(owner)
-        piece = None if memory is None else memory.pieces([story])[story]
+        piece = None if memory is None else memory.piece(story)
         return None if piece is None else exact_json(piece)
 
     def write(self, pieces: Mapping[str, bytes]) -> None:
@@ -195,6 +176,9 @@ class Owners:
                 owner, _, story = name.rpartition("/")
                 stories.setdefault(owner, {})[story] = fitted(key, pieces[key], lambda packed: packed)
         for owner, packed in stories.items():
-            self._memories[owner] = StoryMemory.restore(
-                self._settings.stories, self._settings.campaigns, self._lateness, packed
-            )
+            self._memories[owner] = self._memory(owner)
+            self._memories[owner].restore(packed)
+
+    def _memory(self, owner: str) -> StoryMemory:
+        settings = self._settings
+        return StoryMemory(settings.stories, settings.campaigns, self._lateness, f"{STORY}/{owner}", self._changes)

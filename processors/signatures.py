@@ -76,21 +76,28 @@ def signature_of(text: str) -> str:
     return smallest.astype(np.uint8).tobytes().hex()
 
 
+def unhexed(signature: str) -> bytes:
+    """A signature's 64 bytes. Raises ValueError for what is not 128 hex digits."""
+    raw = bytes.fromhex(signature)
+    if len(raw) != PERMUTATIONS:
+        raise ValueError(f"a signature has {HEX_DIGITS} hex digits, this has {len(signature)}: {signature[:20]!r}…")
+    return raw
+
+
 def packed(signature: str) -> NDArray[Any]:
     """A signature's 64 bytes as an array of uint8. Raises ValueError for what is not 128 hex digits."""
-    values = np.frombuffer(bytes.fromhex(signature), dtype=np.uint8)
-    if len(values) != PERMUTATIONS:
-        raise ValueError(f"a signature has {HEX_DIGITS} hex digits, this has {len(signature)}: {signature[:20]!r}…")
-    return values
+    return np.frombuffer(unhexed(signature), dtype=np.uint8)
+
+
+def similarity(equal: Any) -> Any:
+    """The estimated Jaccard similarity, 0 … 1, of signatures of which `equal` bytes (one number or an array) are equal;
+    standard error ≤ 0.0625. Corrected for bytes equal by chance."""
+    return np.maximum(0.0, (equal / PERMUTATIONS - 1 / 256) / (1 - 1 / 256))
 
 
 def similarities(one: NDArray[Any], many: NDArray[Any]) -> NDArray[Any]:
-    """The estimated Jaccard similarities, 0 … 1, of one packed signature with `many` (n × 64); standard error ≤ 0.0625.
-
-    Corrected for bytes equal by chance.
-    """
-    equal = np.count_nonzero(many == one, axis=1) / PERMUTATIONS
-    return np.asarray(np.maximum(0.0, (equal - 1 / 256) / (1 - 1 / 256)))
+    """The similarities of one packed signature with `many` (n × 64)."""
+    return np.asarray(similarity(np.count_nonzero(many == one, axis=1)))
 
 
 def canonical_form(text: str) -> str:

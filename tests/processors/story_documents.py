@@ -1,12 +1,49 @@
-"""Documents for tests of stories: the fields that stories look at are given, the rest is plain."""
+"""Documents for tests of stories, and a memory to tell them to: what stories look at is given, the rest is plain."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from processors.campaigns import CampaignSettings
 from processors.messages import DocumentSummary, Kind, Sentiment, Topic, Versions
 from processors.normalise import normalise
 from processors.signatures import signature_of
+from processors.state import Changes
+from processors.stories import Sighting, StoryMemory, StorySettings
 
 START = datetime(2014, 5, 21, 3, 0, tzinfo=UTC)
+PREFIX = "story/company:ACME"
+
+
+class Stories(StoryMemory):
+    """A memory with changes of its own, of which each addition is one event."""
+
+    def __init__(self) -> None:
+        self.changes = Changes()
+        self._seen: set[str] = set()
+        super().__init__(StorySettings(), CampaignSettings(), timedelta(hours=24), PREFIX, self.changes)
+
+    def add(self, document: DocumentSummary) -> Sighting:
+        """Counts a document; what was done before is final then."""
+        self._commit()
+        return super().add(document)
+
+    def undo(self) -> None:
+        """Takes the latest addition back."""
+        self.changes.rollback()
+
+    def changed(self) -> set[str]:
+        """Keys of the pieces that changed, appeared or vanished since the last call."""
+        self._commit()
+        changed, self._seen = self._seen, set()
+        return changed
+
+    def pieces(self, keys: Iterable[str] | None = None) -> dict[str, Any]:
+        """The pieces of `keys`, or all; None for one that is gone."""
+        return {key: self.piece(key) for key in (self.names() if keys is None else keys)}
+
+    def _commit(self) -> None:
+        self._seen |= {key.removeprefix(f"{PREFIX}/") for key in self.changes.commit()}
 
 
 def document(

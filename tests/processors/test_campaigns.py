@@ -9,12 +9,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from story_documents import START, document
+from story_documents import START, Stories, document
 
 from processors.campaigns import REACH_CLASSES, CampaignSettings, StoryStatistics, is_coordinated, reach_class
 from processors.errors import ConfigurationError
 from processors.messages import DocumentSummary
-from processors.stories import StoryMemory, StorySettings
 
 TEXT = "Acme recalls 2,000 heaters after three fires in Ohio, shares slide"
 OWN_WORDS = (
@@ -80,7 +79,7 @@ def posts(
 
 
 def is_flagged(documents: Iterator[DocumentSummary]) -> bool:
-    memory = StoryMemory(StorySettings(), CampaignSettings(), timedelta(hours=24))
+    memory = Stories()
     for each in documents:
         story = memory.add(each).story
     return story.coordinated
@@ -159,7 +158,7 @@ def test_real_campaigns_are_flagged_and_a_real_listing_is_not(data_dir: Path) ->
         tweets = [json.loads(line) for line in lines]
 
     def largest(symbol: str, day: str) -> tuple[int, set[int]]:
-        memory = StoryMemory(StorySettings(), CampaignSettings(), timedelta(hours=24))
+        memory = Stories()
         middle = datetime.fromisoformat(f"{day}T12:00:00+00:00")
         firsts = []
         for tweet in tweets:

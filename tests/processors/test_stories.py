@@ -8,35 +8,29 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from story_documents import START, document
+from story_documents import START, Stories, document
 
-from processors.campaigns import CampaignSettings
 from processors.errors import InvariantError, PoisonError
 from processors.identity import canonical_json, content_id
 from processors.messages import DocumentSummary
 from processors.neighbours import Neighbours
-from processors.stories import Sighted, Story, StoryMemory, StorySettings
+from processors.stories import Sighted, Story, StorySettings
 
-LATENESS = timedelta(hours=24)
 RECALL = "Acme recalls 2,000 heaters after three fires in Ohio, shares slide"
 RECALL_EDITED = "Acme recalls 2,000 heaters after three fires in Ohio, its shares slide sharply"
 RECALL_LONGER = "UPDATE: Acme recalls 2,000 heaters after three fires in Ohio, its shares slide sharply, police say"
 MERGER = "Globex agrees to buy Initech for 4.1 billion dollars in cash"
 
 
-def memory() -> StoryMemory:
-    return StoryMemory(StorySettings(), CampaignSettings(), LATENESS)
-
-
-def filled(documents: Iterable[DocumentSummary]) -> StoryMemory:
-    stories = memory()
+def filled(documents: Iterable[DocumentSummary]) -> Stories:
+    stories = Stories()
     for each in documents:
         stories.add(each)
     return stories
 
 
 def test_a_text_of_its_own_is_novel() -> None:
-    sighting = memory().add(document("1", RECALL))
+    sighting = Stories().add(document("1", RECALL))
     assert sighting.is_first
     assert sighting.displaced == ()
     assert sighting.story.id == content_id("story", "twitter/1")
@@ -152,7 +146,7 @@ def test_pieces_of_another_form_are_refused_by_name() -> None:
     key = next(iter(pieces))
     del pieces[key]["spread"]["first"]
     with pytest.raises(InvariantError, match=key):
-        StoryMemory.restore(StorySettings(), CampaignSettings(), LATENESS, pieces)
+        Stories().restore(pieces)
 
 
 # -- properties
@@ -184,7 +178,7 @@ def documents(draw: st.DrawFn, most: int = 14) -> list[DocumentSummary]:
     return sorted(made, key=lambda each: (each.published_at, each.identity))
 
 
-def told(stories: StoryMemory, among: Iterable[DocumentSummary]) -> set[tuple[Story, str | None]]:
+def told(stories: Stories, among: Iterable[DocumentSummary]) -> set[tuple[Story, str | None]]:
     found = ((stories.story_of(each.identity), stories.follow_up_of(each.identity)) for each in among)
     return {(story, former) for story, former in found if story is not None}
 
@@ -233,7 +227,7 @@ def test_stories_do_not_depend_on_the_order_of_arrival(among: list[DocumentSumma
 def test_following_the_changes_gives_the_novel_documents_at_any_time(
     among: list[DocumentSummary], data: st.DataObject
 ) -> None:
-    stories, novel = memory(), set()
+    stories, novel = Stories(), set()
     for each in data.draw(st.permutations(among)):
         sighting = stories.add(each)
         novel |= {each.identity} if sighting.is_first else set()
@@ -247,7 +241,7 @@ def test_following_the_changes_gives_the_novel_documents_at_any_time(
 @settings(max_examples=200, deadline=None)
 def test_an_addition_taken_back_leaves_no_trace(among: list[DocumentSummary], data: st.DataObject) -> None:
     order = data.draw(st.permutations(among))
-    stories, plain = memory(), memory()
+    stories, plain = Stories(), Stories()
     for each in order[:-1]:
         stories.add(each)
         stories.undo()
@@ -259,7 +253,7 @@ def test_an_addition_taken_back_leaves_no_trace(among: list[DocumentSummary], da
     stories.add(order[-1])
     stories.undo()
     assert stories.pieces() == before == plain.pieces()
-    assert stories.changed() == frozenset()
+    assert stories.changed() == set()
     assert stories.add(order[-1]) == plain.add(order[-1])
 
 
@@ -272,15 +266,16 @@ def test_state_written_piece_by_piece_restores_the_memory_at_any_point(
     pause = data.draw(st.integers(0, len(among)))
     delays = data.draw(st.lists(st.integers(0, 24), min_size=len(among), max_size=len(among)))
     arrivals = sorted(zip(among, delays, strict=True), key=lambda pair: pair[0].published_at + timedelta(hours=pair[1]))
-    stories, written = memory(), {}
+    stories, written = Stories(), {}
     for n, (each, delay) in enumerate(arrivals):
         stories.add(each)
         stories.expire(each.published_at + timedelta(hours=delay))
         written |= stories.pieces(stories.changed())
         if n == pause:
             alive = {key: json.loads(canonical_json(piece)) for key, piece in written.items() if piece is not None}
-            stories = StoryMemory.restore(StorySettings(), CampaignSettings(), LATENESS, alive)
-    straight = memory()
+            stories = Stories()
+            stories.restore(alive)
+    straight = Stories()
     for each, delay in arrivals:
         straight.add(each)
         straight.expire(each.published_at + timedelta(hours=delay))
@@ -296,7 +291,7 @@ def test_forgetting_touches_nothing_that_a_document_within_the_lateness_allowanc
 ) -> None:
     delays = data.draw(st.lists(st.integers(0, 24), min_size=len(among), max_size=len(among)))
     arrivals = sorted(zip(among, delays, strict=True), key=lambda pair: pair[0].published_at + timedelta(hours=pair[1]))
-    forgetful, keeping = memory(), memory()
+    forgetful, keeping = Stories(), Stories()
     for each, delay in arrivals:
         forgetful.expire(each.published_at + timedelta(hours=delay))
         assert forgetful.add(each) == keeping.add(each)
@@ -310,7 +305,7 @@ def test_all_is_forgotten_when_its_time_is_over() -> None:
     stories.expire(START + timedelta(days=30))
     assert len(stories) == 0
     assert stories.pieces(stories.changed()) == dict.fromkeys(keys)
-    assert stories.__dict__["_runs"] == stories.__dict__["_firsts"] == stories.__dict__["_due"] == {}
+    assert stories.__dict__["_firsts"] == stories.__dict__["_due"] == {} and not len(stories.__dict__["_threads"])
 
 
 def test_a_piece_of_which_only_one_telling_is_forgotten_is_written_again() -> None:
@@ -325,7 +320,7 @@ def test_a_piece_of_which_only_one_telling_is_forgotten_is_written_again() -> No
 
 
 def test_a_copy_costs_a_counter_and_no_piece_outgrows_its_limit() -> None:
-    stories = memory()
+    stories = Stories()
     long_name = "source with a long name é"
     for n in range(3000):
         # Half are exact copies, half have another wording each; every one is an original of another author.
@@ -337,7 +332,7 @@ def test_a_copy_costs_a_counter_and_no_piece_outgrows_its_limit() -> None:
 
 
 def test_a_text_told_every_day_for_a_year_stays_small() -> None:
-    stories = memory()
+    stories = Stories()
     for day in range(365):
         stories.add(document(str(day), RECALL, 24 * day))
         stories.expire(START + timedelta(days=day))

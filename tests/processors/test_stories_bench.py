@@ -4,17 +4,14 @@ import gzip
 import json
 import time
 import tracemalloc
-from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
-from story_documents import START, document
+from story_documents import START, Stories, document
 
-from processors.campaigns import CampaignSettings
 from processors.messages import DocumentSummary
 from processors.signatures import packed, signature_of, similarities
-from processors.stories import StoryMemory, StorySettings
 
 pytestmark = [pytest.mark.bench, pytest.mark.data]
 SOME = 6_000
@@ -48,13 +45,13 @@ def test_adding_a_document_is_cheaper_than_comparing_it_with_all(
 ) -> None:
     documents = busy_days(data_dir)
     tracemalloc.start()
-    memory = StoryMemory(StorySettings(), CampaignSettings(), timedelta(hours=24))
+    memory = Stories()
     for each in documents[:2000]:
         memory.add(each)
     kilobytes = tracemalloc.get_traced_memory()[0] / 1024 / 2
     tracemalloc.stop()
 
-    memory, hour, times = StoryMemory(StorySettings(), CampaignSettings(), timedelta(hours=24)), None, []
+    memory, hour, times = Stories(), None, []
     for each in documents:
         started = time.process_time_ns()
         memory.add(each)
@@ -64,7 +61,7 @@ def test_adding_a_document_is_cheaper_than_comparing_it_with_all(
         times.append(time.process_time_ns() - started)
     add = sum(times) / len(times) / 1e3
 
-    crowded = StoryMemory(StorySettings(), CampaignSettings(), timedelta(hours=24))
+    crowded = Stories()
     for each in documents[:-500]:
         crowded.add(each)
     started = time.process_time_ns()
