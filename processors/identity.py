@@ -74,7 +74,7 @@ def plain(value: Any) -> Any:
         return value
     if isinstance(value, float):
         return _six_digits(value)
-    if names := _field_names(type(value)):
+    if names := _field_names(value.__class__):
         parts = [(name, getattr(value, name)) for name in names]
         return {name: part if type(part) in _FINAL or isinstance(part, dict) else plain(part) for name, part in parts}
     if isinstance(value, datetime):
