@@ -109,6 +109,13 @@ class DetectSettings:
     batch_size: Annotated[int, Ge(1), Le(10_000)] = parameter(500, "most records in one transaction")
     session: Seconds = parameter(6.0, "a worker that is silent for this long loses its partitions", unit="s")
     watchdog: Seconds = parameter(30.0, "a worker that makes no progress for this long ends itself", unit="s")
+    adopt_settings: bool = parameter(
+        False,
+        "go on with settings of detection other than those that the state was made with; without it that is refused",
+    )
+    rebuild: bool = parameter(
+        False, "build a state that is missing or contradicts the log again from the log; without it that is refused"
+    )
 
 
 @dataclass(frozen=True, slots=True)

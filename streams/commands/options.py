@@ -1,6 +1,7 @@
 """The options that every command with settings takes, and what they resolve to."""
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,3 +38,14 @@ def resolution_of(settings_file: Path | None, assignments: list[str] | None) -> 
             raise ConfigurationError(f"--set {assignment}: write it as --set section.field=value")
         flags[name.strip()] = value.strip()
     return resolve_settings(settings_file, os.environ, flags)
+
+
+def instant_of(text: str) -> datetime:
+    """The instant that an option names (RFC 3339), in UTC. Raises ConfigurationError for anything else."""
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(f"{text!r} is no instant: write it as 2014-01-31T16:05:00Z") from None
+    if instant.tzinfo is None:
+        raise ConfigurationError(f"{text!r} has no time zone: append Z for UTC")
+    return instant.astimezone(UTC)

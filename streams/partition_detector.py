@@ -1,0 +1,219 @@
+"""The detector of one partition of the log, as `tocsin run detect` and `tocsin replay --mentions` use it alike.
+
+The records of ``mentions/p`` or of ``wide/0`` go in by rising offset; what each brings about comes out. Equal records
+give equal outcomes and equal state, whatever batches they come in and wherever state was restored in between.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, Literal, NamedTuple, Self
+
+from processors.clock import Clock
+from processors.detection import DetectorSettings
+from processors.detector import Detector
+from processors.errors import ConfigurationError, InvariantError, PoisonError
+from processors.messages import Alert, Canary, DeadLetter, Mention, Origin, SeriesPoint, Tick, WideRecord
+from streams.applied import APPLIED, Adoption, Applied, Inventory
+from streams.codec import decode
+from streams.deadletters import dead_letter, refusal_of
+from streams.topics import CANARY, TICK
+
+LogName = Literal["mentions", "wide"]
+Outcome = Literal["applied", "tick", "canary", "dead-letter"]
+
+STATE_MENDED_BY: Final = "`tocsin run detect --rebuild` builds it again from the log"
+
+
+class LogRecord(NamedTuple):
+    """One record of the log; `type` is that of its header, None for an ordinary message."""
+
+    offset: int
+    type: bytes | None
+    value: bytes | None
+
+
+class Effects(NamedTuple):
+    """What one record brought about. `changed` names the pieces of state that must be written with it; `source` is that
+    of the document, where it was one."""
+
+    outcome: Outcome
+    alerts: tuple[Alert, ...] = ()
+    points: tuple[SeriesPoint, ...] = ()
+    dead_letter: DeadLetter | None = None
+    canary: Canary | None = None
+    changed: frozenset[str] = frozenset()
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One partition of the log. `topic` is its full name, as dead letters tell it."""
+
+    log: LogName
+    partition: int
+    topic: str
+
+    def __str__(self) -> str:
+        return f"{self.log}/{self.partition}"
+
+
+class PartitionDetector:
+    """A detector with its clock and its account of what is applied."""
+
+    def __init__(self, place: Place, detector: Detector, applied: Applied, clock: Clock, inventory: Inventory) -> None:
+        self.place = place
+        self._detector = detector
+        self._applied = applied
+        self._clock = clock
+        self._inventory = inventory
+        self._offset = applied.offset
+        self._missing = applied.missing
+        self._open = Counter(applied.open)
+
+    @classmethod
+    def begin(
+        cls,
+        place: Place,
+        settings: DetectorSettings,
+        origins: frozenset[str],
+        *,
+        offset: int = 0,
+        silent_below: int = 0,
+    ) -> Self:
+        """A detector that knows nothing before `offset`. Nothing is told of records before `silent_below`."""
+        applied = Applied(offset, offset, silent_below, (Adoption.of(settings, offset),))
+        return cls(place, Detector(settings), applied, Clock(origins), Inventory())
+
+    @classmethod
+    def restore(
+        cls, place: Place, settings: DetectorSettings, origins: frozenset[str], pieces: Mapping[str, bytes]
+    ) -> Self:
+        """The detector whose `records()` these are, ``_applied`` among them. Settings other than those it was
+        saved with are adopted from here on.
+
+        Raises InvariantError where the pieces are not all there, or not as they were saved.
+        """
+        applied = applied_of(pieces)
+        kept = {key: content for key, content in pieces.items() if key != APPLIED}
+        inventory = Inventory(kept)
+        if (len(inventory), inventory.checksum) != (applied.pieces, applied.checksum):
+            raise InvariantError(
+                f"state of {len(inventory)} pieces with checksum {inventory.checksum:08x} was read, "
+                f"{applied.pieces} with {applied.checksum:08x} were written: some are missing, stale or damaged"
+            )
+        if not applied.heard.keys() <= origins:
+            unknown = ", ".join(sorted(applied.heard.keys() - origins))
+            raise ConfigurationError(
+                f"{place} has heard ticks of {unknown}, which kafka.news_partitions and kafka.social_partitions do not "
+                "allow for: they are fixed for the life of a prefix"
+            )
+        clock = Clock(origins, tuple(sorted(applied.heard.items())))
+        restored = cls(place, Detector.restore(settings, kept), applied, clock, inventory)
+        restored._note(settings)
+        return restored
+
+    def adopt(self, settings: DetectorSettings) -> None:
+        """Go on by other settings, exactly as after a `restore` with them."""
+        pieces = {key: content for key, content in self._detector.pieces() if content is not None}
+        self._detector = Detector.restore(settings, pieces)
+        self._note(settings)
+
+    @property
+    def offset(self) -> int:
+        """That of the next record."""
+        return self._offset
+
+    @property
+    def open_incidents(self) -> Mapping[str, int]:
+        """How many incidents are open, by kind."""
+        return self._open
+
+    @property
+    def series(self) -> int:
+        """How many series there were when the state was last written."""
+        return self._inventory.kinds["series"]
+
+    @property
+    def missing(self) -> int:
+        """How many records were not in the log."""
+        return self._missing
+
+    def apply(self, record: LogRecord) -> Effects:
+        """Apply the record at `offset` or, behind a hole in the log, a later one.
+
+        A record that cannot be processed becomes a dead letter and changes nothing. Raises InvariantError for an
+        offset that was applied before, and whatever else makes going on wrong.
+        """
+        if record.offset < self._offset:
+            raise InvariantError(f"{self.place} is applied up to offset {self._offset}: {record.offset} came again")
+        try:
+            effects = self._process(record)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it costs one record
+            original = record.value or b""
+            origin = Origin(self.place.topic, self.place.partition, record.offset)
+            effects = Effects("dead-letter", dead_letter=dead_letter("detect", refusal_of(error), origin, original))
+        self._missing += record.offset - self._offset
+        self._offset = record.offset + 1
+        for alert in effects.alerts:
+            self._open[alert.kind] += {"open": 1, "close": -1}.get(alert.event, 0)
+        if record.offset < self._applied.silent_below:
+            return Effects(effects.outcome, changed=effects.changed, source=effects.source)
+        return effects
+
+    def records(self, changed: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
+        """The records of state to write after the pieces `changed` were changed, ``_applied`` last; None deletes."""
+        for key, content in self._detector.pieces(changed):
+            if self._inventory.put(key, content):
+                yield key, content
+        self._applied = replace(
+            self._applied,
+            offset=self._offset,
+            heard=dict(self._clock.heard),
+            open={kind: count for kind, count in self._open.items() if count},
+            missing=self._missing,
+            pieces=len(self._inventory),
+            checksum=self._inventory.checksum,
+        )
+        yield APPLIED, self._applied.encode()
+
+    def _note(self, settings: DetectorSettings) -> None:
+        """Notes that `settings` are in force from the next record on, if they were not."""
+        adoption = Adoption.of(settings, self._offset)
+        if adoption.hash != self._applied.adopted.hash:
+            earlier = tuple(former for former in self._applied.adoptions if former.offset < self._offset)
+            self._applied = replace(self._applied, adoptions=(*earlier, adoption))
+
+    def _process(self, record: LogRecord) -> Effects:
+        value = record.value or b""
+        if record.type is None:
+            event = decode(Mention, value) if self.place.log == "mentions" else decode(WideRecord, value)
+            outcomes = self._detector.apply(event, self._clock)
+            return Effects(
+                "applied", outcomes.alerts, outcomes.points, changed=outcomes.changed, source=event.document.source
+            )
+        if record.type == TICK:
+            return self._tick(decode(Tick, value))
+        if record.type == CANARY:
+            return Effects("canary", canary=decode(Canary, value))
+        raise PoisonError("unknown-type", f"record of type {record.type!a}: known are tick and canary")
+
+    def _tick(self, tick: Tick) -> Effects:
+        if tick.origin not in self._clock.origins:
+            raise PoisonError(
+                "unknown-origin",
+                f"tick of {tick.origin!a}, which is no partition of the inputs: known are "
+                f"{', '.join(sorted(self._clock.origins))}",
+            )
+        clock = self._clock.advance(tick.origin, tick.at)
+        outcomes = self._detector.apply(tick, clock)
+        self._clock = clock
+        return Effects("tick", outcomes.alerts, outcomes.points, changed=outcomes.changed)
+
+
+def applied_of(pieces: Mapping[str, bytes]) -> Applied:
+    """What a partition's state says it has applied. Raises InvariantError where that is damaged or another version's."""
+    try:
+        return Applied.decode(pieces[APPLIED])
+    except PoisonError as error:
+        raise InvariantError(f"its record {APPLIED} cannot be read: {error}") from None

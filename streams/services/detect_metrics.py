@@ -1,0 +1,110 @@
+"""What detect shows of itself."""
+
+import time
+from functools import partial
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from streams.partition_detector import PartitionDetector, Place
+from streams.services.detect_partition import Committed
+
+_SOURCES: Final = 200
+"""Sources whose silence is shown; a feed that invents more would fill the monitoring system."""
+
+_SECONDS: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+_WAITS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30, 60, 300, 3600)
+_SIZES: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+
+
+class DetectMetrics:
+    """Counters and gauges of one detect worker."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.records = Counter(
+            "tocsin_detect_records", "Records of the log by what became of them", ["log", "outcome"], registry=registry
+        )
+        self.dead_letters = Counter(
+            "tocsin_dead_letters", "Refused records by reason", ["stage", "reason"], registry=registry
+        )
+        self.alerts = Counter(
+            "tocsin_alerts", "Alerts by kind, event and tier", ["kind", "event", "tier"], registry=registry
+        )
+        self.points = Counter("tocsin_series_points", "Closed buckets published", registry=registry)
+        self.transaction = Histogram(
+            "tocsin_transaction_seconds",
+            "Time of a transaction, applying included",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.batch = Histogram("tocsin_batch_records", "Records in a transaction", buckets=_SIZES, registry=registry)
+        self.wait = Histogram(
+            "tocsin_alert_seconds",
+            "From when the document that rang reached a stage to its alert",
+            ["since"],
+            buckets=_WAITS,
+            registry=registry,
+        )
+        self.lag = Gauge("tocsin_lag_records", "Records that wait to be applied", ["partition"], registry=registry)
+        self.restore = Gauge(
+            "tocsin_restore_seconds",
+            "How long the latest taking over of a partition took",
+            ["partition"],
+            registry=registry,
+        )
+        self.series = Gauge("tocsin_series", "Series that are watched", ["partition"], registry=registry)
+        self.open = Gauge("tocsin_open_incidents", "Open incidents", ["partition", "kind"], registry=registry)
+        self.missing = Gauge(
+            "tocsin_log_missing_records", "Records missing from the log (holes), ever", ["partition"], registry=registry
+        )
+        self.silence = Gauge(
+            "tocsin_source_silence_seconds",
+            "Seconds since a document of the source was applied",
+            ["source"],
+            registry=registry,
+        )
+        self._heard: dict[str, float] = {}
+
+    def committed(self, place: Place, done: Committed) -> None:
+        """Count one transaction."""
+        for outcome, count in done.outcomes.items():
+            self.records.labels(place.log, outcome).inc(count)
+        for reason, count in done.reasons.items():
+            self.dead_letters.labels("detect", reason).inc(count)
+        for alert in done.alerts:
+            self.alerts.labels(alert.kind, alert.event, alert.tier).inc()
+        for stage, milliseconds in done.waited:
+            self.wait.labels(stage).observe(milliseconds / 1000)
+        for source in done.sources:
+            self._hear(source)
+        self.points.inc(done.points)
+        self.transaction.observe(done.seconds)
+        self.batch.observe(sum(done.outcomes.values()))
+
+    def show(self, detector: PartitionDetector, lag: int | None) -> None:
+        """Show how a partition stands; `lag` is None where it is not known yet."""
+        place = str(detector.place)
+        if lag is not None:
+            self.lag.labels(place).set(lag)
+        self.series.labels(place).set(detector.series)
+        self.missing.labels(place).set(detector.missing)
+        for kind, count in detector.open_incidents.items():
+            self.open.labels(place, kind).set(count)
+
+    def forget(self, detector: PartitionDetector) -> None:
+        """Show nothing more of a partition that another worker has."""
+        place = str(detector.place)
+        for gauge in (self.lag, self.restore, self.series, self.missing):
+            gauge.remove(place)
+        for kind in detector.open_incidents:
+            self.open.remove(place, kind)
+
+    def _hear(self, source: str) -> None:
+        if source not in self._heard:
+            if len(self._heard) == _SOURCES:
+                return
+            self.silence.labels(source).set_function(partial(self._since, source))
+        self._heard[source] = time.time()
+
+    def _since(self, source: str) -> float:
+        return time.time() - self._heard[source]

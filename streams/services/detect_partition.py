@@ -1,0 +1,172 @@
+"""One partition of the log in the hands of this process: its detector, and the transactions that make its work true."""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
+
+from processors.errors import InvariantError
+from processors.messages import Alert
+from streams.applied import APPLIED
+from streams.codec import encode
+from streams.log_reader import header_of
+from streams.partition_detector import Effects, LogRecord, PartitionDetector
+from streams.topics import TYPE_HEADER, Topics
+
+CAUSE_HEADER: Final = "offset"
+"""Of alerts and points: the offset of the record in the log that brought them about."""
+
+STAGE_HEADERS: Final = ("published", "received", "labelled")
+"""When a document reached each stage, in milliseconds since 1970: passed on from the mention to its alerts."""
+
+RANG_HEADER: Final = "rang"
+
+_FLUSH_SECONDS: Final = 30
+_DELETED_AT_ONCE: Final = 5_000
+
+Header = tuple[str, bytes]
+
+
+class Committed(NamedTuple):
+    """What one transaction made true. `waited` are, for each alert, the milliseconds since its document reached a stage;
+    `sources` those of the documents."""
+
+    outcomes: Counter[str]
+    reasons: Counter[str]
+    alerts: tuple[Alert, ...]
+    points: int
+    sources: frozenset[str]
+    waited: tuple[tuple[str, int], ...]
+    seconds: float
+
+
+class OwnedPartition:
+    """A partition that no other process can commit for. Any exception means: end the process, nothing is certain."""
+
+    def __init__(self, detector: PartitionDetector, producer: KafkaProducer, topics: Topics, output: int) -> None:
+        self.detector = detector
+        self.place = detector.place
+        self._producer = producer
+        self._topics = topics
+        self._output = output
+        self._log = TopicPartition(self.place.topic, self.place.partition)
+        self._group = topics.group("detect")
+        self._is_fresh = True
+
+    @property
+    def offset(self) -> int:
+        """That of the next record to apply."""
+        return self.detector.offset
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete the pieces of an unsound state, ``_applied`` first, so that a crash in between leaves no sound one."""
+        ordered = sorted(keys, key=lambda key: key != APPLIED)
+        for first in range(0, len(ordered), _DELETED_AT_ONCE):
+            self._producer.begin_transaction()
+            self._commit([self._state(key, None) for key in ordered[first : first + _DELETED_AT_ONCE]])
+
+    def transact(self, records: Sequence[Any]) -> Committed:
+        """Apply records as they came from the consumer, and make what they bring about true, all or nothing.
+
+        Raises InvariantError for a gap in the offsets, after everything before it is committed: a hole in the log looks
+        the same after a restart, and is then counted and passed over.
+        """
+        sound = contiguous([record.offset for record in records], self.offset, self._is_fresh)
+        done = self._transact(records[:sound]) if sound else None
+        if done is None or sound < len(records):
+            raise InvariantError(
+                f"{self.place}: offset {self.offset} was expected, {records[sound].offset} came; if the log has a hole "
+                "there, the next start finds the same and goes on behind it"
+            )
+        return done
+
+    def close(self) -> None:
+        """Let the partition go; nothing is in hand between two transactions."""
+        self._producer.close(timeout=1)
+
+    def _transact(self, records: Sequence[Any]) -> Committed:
+        started = time.perf_counter()
+        outcomes: Counter[str] = Counter()
+        reasons: Counter[str] = Counter()
+        alerts: list[Alert] = []
+        waited: list[tuple[str, int]] = []
+        changed: set[str] = set()
+        sources: set[str] = set()
+        futures: list[Any] = []
+        points = 0
+        # 1. Begin.
+        self._producer.begin_transaction()
+        # 2. Apply each record, and send what it brings about.
+        for record in records:
+            effects = self.detector.apply(LogRecord(record.offset, header_of(record, TYPE_HEADER), record.value))
+            outcomes[effects.outcome] += 1
+            changed |= effects.changed
+            points += len(effects.points)
+            if effects.source is not None:
+                sources.add(effects.source)
+            if effects.alerts:
+                alerts += effects.alerts
+                waited += stages_of(record.headers, int(time.time() * 1000))
+            if effects.dead_letter is not None:
+                reasons[effects.dead_letter.reason] += 1
+            futures += self._publish(effects, record)
+        # 3. Send the state that changed and, last, how far it is applied.
+        futures += (self._state(key, content) for key, content in self.detector.records(changed))
+        # 4. to 6.
+        self._commit(futures)
+        self._is_fresh = False
+        seconds = time.perf_counter() - started
+        return Committed(outcomes, reasons, tuple(alerts), points, frozenset(sources), tuple(waited), seconds)
+
+    def _commit(self, futures: Iterable[Any]) -> None:
+        # 4. The offset joins the transaction.
+        place = {self._log: OffsetAndMetadata(self.offset, "", -1)}
+        self._producer.send_offsets_to_transaction(place, self._group)
+        # 5. Everything is acknowledged: a commit without this can report success for a transaction that was aborted.
+        self._producer.flush(timeout=_FLUSH_SECONDS)
+        for future in futures:
+            future.get(timeout=0.001)
+        # 6. All of it becomes true at once.
+        self._producer.commit_transaction()
+
+    def _publish(self, effects: Effects, record: Any) -> Iterator[Any]:
+        cause = (CAUSE_HEADER, str(record.offset).encode())
+        for alert in effects.alerts:
+            rang = (RANG_HEADER, str(int(time.time() * 1000)).encode())
+            passed = [(name, value) for name, value in record.headers if name in STAGE_HEADERS]
+            yield self._send("alerts", self._output, alert.incident, encode(alert), [cause, *passed, rang])
+        for point in effects.points:
+            yield self._send("series", self._output, point.series, encode(point), [cause])
+        if effects.dead_letter is not None:
+            yield self._send("deadletters", 0, effects.dead_letter.id, encode(effects.dead_letter), [])
+        if effects.canary is not None:
+            yield self._send("canary", 0, "canary", encode(effects.canary), [])
+
+    def _state(self, key: str, content: bytes | None) -> Any:
+        return self._send("state", self._output, key, content, [])
+
+    def _send(self, topic: str, partition: int, key: str, value: bytes | None, headers: list[Header]) -> Any:
+        name = self._topics.name(topic)
+        return self._producer.send(name, value, key.encode("utf-8", "surrogatepass"), headers, partition)
+
+
+def contiguous(offsets: Sequence[int], expected: int, is_fresh: bool) -> int:
+    """How many of the first `offsets` follow each other without a gap from `expected` on.
+
+    Right after a start (`is_fresh`) the first may lie behind a gap: a log that is asked for a record and gives a later
+    one has none in between. An offset before `expected` is let through, for the detector to refuse.
+    """
+    for index, offset in enumerate(offsets):
+        if offset > expected and not (is_fresh and index == 0):
+            return index
+        expected = offset + 1
+    return len(offsets)
+
+
+def stages_of(headers: Iterable[tuple[str, bytes]], now: int) -> Iterator[tuple[str, int]]:
+    """For each stage that the headers tell of, the milliseconds from there to `now`."""
+    for name, value in headers:
+        if name in STAGE_HEADERS and value is not None and value.isdigit():
+            yield name, now - int(value)

@@ -1,0 +1,248 @@
+"""The detector of one partition, as service and replay use it: batches, restores and bad records change nothing."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from processors.detection import DetectionSettings, DetectorSettings
+from processors.errors import ConfigurationError, InvariantError
+from processors.messages import Canary, DocumentSummary, Mention, Sentiment, Tick, Topic, Versions
+from processors.signatures import signature_of
+from streams.applied import APPLIED, Adoption, Applied, Inventory, differences, hash_of
+from streams.codec import encode
+from streams.partition_detector import Effects, LogRecord, PartitionDetector, Place, applied_of
+from streams.settings import Settings, settings_hash
+
+START = datetime(2026, 1, 5, tzinfo=UTC)
+ORIGINS = frozenset({"news/0", "social/0"})
+PLACE = Place("mentions", 0, "tocsin.mentions")
+QUICK = DetectorSettings(
+    DetectionSettings(warm_up_days=1, share_minimum=5, quarantine_hours=24, windows_hours=(1, 3, 24))
+)
+STRICT = replace(QUICK, detection=replace(QUICK.detection, minimum_stories=5))
+
+
+def mention(name: str, hours: float, negative: bool) -> Mention:
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    excerpt = " ".join(f"w{digest[i : i + 5]}" for i in range(0, 60, 5))
+    sentiment = Sentiment("negative", 0.9, 0.06, 0.04) if negative else Sentiment("neutral", 0.05, 0.9, 0.05)
+    document = DocumentSummary(
+        identity=f"twitter/{name}",
+        source="twitter",
+        kind="social",
+        published_at=START + timedelta(hours=hours),
+        sentiment=sentiment,
+        topic=Topic("earnings", 0.9),
+        excerpt=excerpt,
+        signature=signature_of(excerpt),
+        author=f"author of {name}",
+        reach=300,
+        repost_of=None,
+        url=None,
+        language="en",
+        late=False,
+        versions=Versions("minilm", "1", "aa", "bb", "cc"),
+    )
+    return Mention("ACME", "Technology", "America/New_York", 1, document)
+
+
+def history() -> list[LogRecord]:
+    """Four calm days, a storm, two days after; ticks of both origins; one record of each kind that is refused."""
+    values: list[tuple[bytes | None, bytes | None]] = []
+    calm = [mention(f"calm-{day}-{i}", 24 * day + 5 * i, i == 0) for day in range(6) for i in range(4)]
+    storm = [mention(f"storm-{i}", 24 * 4 + 3 + i / 4, True) for i in range(8)]
+    reached = -1
+    for number, record in enumerate(sorted([*calm, *storm], key=lambda m: m.document.published_at)):
+        hours = int((record.document.published_at - START) / timedelta(hours=6))
+        if hours > reached:
+            reached = hours
+            for origin in sorted(ORIGINS):
+                values.append((b"tick", encode(Tick(START + timedelta(hours=6 * hours), origin))))
+        values.append((None, encode(record)))
+        if number % 9 == 0:
+            values.append((None, b"{"))
+    values.append((b"tick", encode(Tick(START, "somebody/7"))))
+    values.append((b"canary", encode(Canary("tocsin-canary/1", START))))
+    return [LogRecord(offset, *value) for offset, value in enumerate(values)]
+
+
+def state_of(detector: PartitionDetector) -> dict[str, bytes]:
+    return {key: content for key, content in detector.records(_all_keys(detector)) if content is not None}
+
+
+def _all_keys(detector: PartitionDetector) -> list[str]:
+    return [key for key, _ in detector._detector.pieces()]
+
+
+def run(records: Sequence[LogRecord], cuts: Sequence[int] = ()) -> tuple[list[Effects], dict[str, bytes]]:
+    """What comes of the records; the detector is saved and restored from what was saved at each of `cuts`."""
+    detector = PartitionDetector.begin(PLACE, QUICK, ORIGINS)
+    saved: dict[str, bytes] = {}
+    changed: set[str] = set()
+    found = []
+    for index, record in enumerate(records):
+        if index in cuts:
+            for key, content in detector.records(changed):
+                saved.pop(key, None) if content is None else saved.update({key: content})
+            changed.clear()
+            detector = PartitionDetector.restore(PLACE, QUICK, ORIGINS, saved)
+        effects = detector.apply(record)
+        changed |= effects.changed
+        found.append(effects)
+    for key, content in detector.records(changed):
+        saved.pop(key, None) if content is None else saved.update({key: content})
+    return found, saved
+
+
+RECORDS = history()
+WHOLE = run(RECORDS)
+
+
+def test_the_history_rings_and_refuses_what_it_should() -> None:
+    effects, _ = WHOLE
+    assert next(alert.event for e in effects for alert in e.alerts) == "open"
+    refused = [e.dead_letter.reason for e in effects if e.dead_letter]
+    assert set(refused) == {"invalid-json", "unknown-origin"}
+    assert [e.canary.identity for e in effects if e.canary] == ["tocsin-canary/1"]
+
+
+@settings(max_examples=15)
+@given(st.lists(st.integers(0, len(RECORDS) - 1), max_size=4))
+def test_wherever_state_is_saved_and_restored_outcomes_and_state_are_the_same(cuts: list[int]) -> None:
+    assert run(RECORDS, cuts) == WHOLE
+
+
+def test_a_dead_letter_tells_where_the_record_stands_and_changes_no_state() -> None:
+    detector = PartitionDetector.begin(PLACE, QUICK, ORIGINS)
+    before = state_of(detector)
+    effects = detector.apply(LogRecord(0, None, b"\xff"))
+    assert effects.dead_letter is not None
+    assert (effects.dead_letter.origin.place, effects.dead_letter.origin.offset) == ("tocsin.mentions", 0)
+    assert effects.changed == frozenset()
+    assert {k: v for k, v in state_of(detector).items() if k != APPLIED} == {
+        k: v for k, v in before.items() if k != APPLIED
+    }
+    assert detector.offset == 1
+
+
+def test_a_record_applied_before_is_an_error_and_a_hole_is_counted() -> None:
+    detector = PartitionDetector.begin(PLACE, QUICK, ORIGINS)
+    detector.apply(LogRecord(0, None, b"{"))
+    with pytest.raises(InvariantError, match="0 came again"):
+        detector.apply(LogRecord(0, None, b"{"))
+    detector.apply(LogRecord(4, None, b"{"))
+    assert (detector.offset, detector.missing) == (5, 3)
+
+
+def test_the_clock_waits_for_the_slowest_origin_also_after_a_restore() -> None:
+    detector = PartitionDetector.begin(PLACE, QUICK, ORIGINS)
+    detector.apply(LogRecord(0, b"tick", encode(Tick(START + timedelta(days=9), "news/0"))))
+    restored = PartitionDetector.restore(PLACE, QUICK, ORIGINS, state_of(detector))
+    late = restored.apply(LogRecord(1, None, encode(mention("early", 0, True))))
+    assert late.changed, "nothing is late while one origin has not been heard"
+    restored.apply(LogRecord(2, b"tick", encode(Tick(START + timedelta(days=8), "social/0"))))
+    late = restored.apply(LogRecord(3, None, encode(mention("other", 0, True))))
+    assert not late.changed
+
+
+@pytest.mark.parametrize("damage", ["missing", "stale", "foreign"])
+def test_state_that_is_not_as_it_was_saved_is_noticed(damage: str) -> None:
+    _, saved = WHOLE
+    pieces = dict(saved)
+    key = next(key for key in pieces if key.startswith("bucket/"))
+    if damage == "missing":
+        del pieces[key]
+    elif damage == "stale":
+        pieces[key] = pieces[key] + b" "
+    else:
+        pieces["bucket/company:OTHER/1"] = pieces[key]
+    with pytest.raises(InvariantError, match="missing, stale or damaged"):
+        PartitionDetector.restore(PLACE, QUICK, ORIGINS, pieces)
+
+
+def test_state_that_heard_ticks_of_partitions_that_are_not_set_is_refused() -> None:
+    _, saved = WHOLE
+    with pytest.raises(ConfigurationError, match=r"social/0.*kafka\.social_partitions"):
+        PartitionDetector.restore(PLACE, QUICK, frozenset({"news/0"}), saved)
+
+
+def test_settings_adopted_after_a_restore_and_in_the_midst_of_a_replay_judge_alike() -> None:
+    half = 3 * len(RECORDS) // 4
+    _, saved = run(RECORDS[:half])
+    restored = PartitionDetector.restore(PLACE, STRICT, ORIGINS, saved)
+    replayed = PartitionDetector.begin(PLACE, QUICK, ORIGINS)
+    for record in RECORDS[:half]:
+        replayed.apply(record)
+    replayed.adopt(STRICT)
+
+    assert [restored.apply(record) for record in RECORDS[half:]] == [
+        replayed.apply(record) for record in RECORDS[half:]
+    ]
+    adoptions = applied_of(state_of(restored)).adoptions
+    assert [(entry.offset, entry.hash) for entry in adoptions] == [(0, hash_of(QUICK)), (half, hash_of(STRICT))]
+    assert adoptions[1].restored() == STRICT
+
+
+def test_what_an_earlier_state_published_is_not_told_again() -> None:
+    effects, saved = WHOLE
+    told = [index for index, e in enumerate(effects) if e.alerts or e.points or e.dead_letter]
+    rebuilt = PartitionDetector.begin(PLACE, QUICK, ORIGINS, silent_below=told[-1])
+    again = [rebuilt.apply(record) for record in RECORDS]
+    assert not any(e.alerts or e.points or e.dead_letter or e.canary for e in again[: told[-1]])
+    assert again[told[-1]] == effects[told[-1]]
+    unlike = {APPLIED}
+    assert {k: v for k, v in state_of(rebuilt).items() if k not in unlike} == {
+        k: v for k, v in saved.items() if k not in unlike
+    }
+
+
+def test_open_incidents_are_counted_across_restores() -> None:
+    effects, saved = WHOLE
+    events = [alert.event for e in effects for alert in e.alerts]
+    restored = PartitionDetector.restore(PLACE, QUICK, ORIGINS, saved)
+    assert sum(restored.open_incidents.values()) == events.count("open") - events.count("close")
+    assert restored.series == 2 + 1, "the company, its topic, the feed"
+
+
+def test_what_is_applied_comes_back_exactly_and_another_version_is_told() -> None:
+    odd = replace(QUICK, detection=replace(QUICK.detection, leave_chance=100 / 3))
+    applied = Applied(7, 0, 0, (Adoption.of(odd, 0),), {"news/0": START + timedelta(microseconds=1)}, {"volume": 2}, 1)
+    assert Applied.decode(applied.encode()) == applied
+    assert applied.adopted.restored() == odd
+    other = applied.encode().replace(b'"state_version":1', b'"state_version":9')
+    with pytest.raises(InvariantError, match="version 9, this release reads 1"):
+        applied_of({APPLIED: other})
+    with pytest.raises(InvariantError, match="cannot be read"):
+        applied_of({APPLIED: b"{}"})
+
+
+def test_settings_of_another_release_are_refused_by_a_replay() -> None:
+    adoption = Adoption.of(QUICK, 5)
+    foreign = replace(adoption, settings={**adoption.settings, "stories": {}, "oracles": {"tarot": True}})
+    with pytest.raises(ConfigurationError, match="another release"):
+        replace(foreign, hash="0" * 16).restored()
+    assert hash_of(Settings().detector) == settings_hash(Settings())
+
+
+def test_differences_of_settings_are_named() -> None:
+    before, after = Adoption.of(QUICK, 0).settings, Adoption.of(STRICT, 0).settings
+    assert list(differences(before, after)) == ["detection.minimum_stories: 3 → 5"]
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a/1", "a/2", "b/1"]), st.none() | st.binary(max_size=3))))
+def test_an_inventory_is_what_it_would_be_if_made_of_the_pieces_that_are_left(
+    changes: list[tuple[str, bytes | None]],
+) -> None:
+    inventory = Inventory()
+    left: dict[str, bytes] = {}
+    for key, content in changes:
+        inventory.put(key, content)
+        left.pop(key, None) if content is None else left.update({key: content})
+    anew = Inventory(left)
+    assert (len(inventory), inventory.checksum) == (len(anew), anew.checksum)
+    assert +inventory.kinds == +anew.kinds
