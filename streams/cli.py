@@ -11,14 +11,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Final, TextIO
+from typing import TYPE_CHECKING, Annotated, Final, TextIO
 
 import typer
 
 from processors.errors import ConfigurationError, TocsinError
 from streams.commands import models
-from streams.commands.options import Assignments, SettingsFile, resolution_of, settings_of
+from streams.commands.export import export
+from streams.commands.options import Assignments, SettingsFile, instant_of, resolution_of, settings_of
 from streams.commands.run import run
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
 
 app = typer.Typer(
     name="tocsin",
@@ -31,6 +35,7 @@ alerts_app = typer.Typer(help="Alarms that have rung.", no_args_is_help=True)
 app.add_typer(alerts_app, name="alerts")
 app.add_typer(models.app, name="models")
 app.command()(run)
+app.command()(export)
 
 DEMO_FOLDER: Final = Path("out/demo")
 
@@ -124,8 +129,16 @@ def classify(
 
 @app.command()
 def replay(
-    files: Annotated[list[Path], typer.Argument(help="Input documents, JSONL or gzip.")],
     out: Annotated[Path, typer.Option(help="Folder for documents, mentions, series, alerts, dead letters, summary.")],
+    files: Annotated[list[Path] | None, typer.Argument(help="Input documents, JSONL or gzip.")] = None,
+    mentions: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="What `tocsin export` wrote: detection alone, on the log as it was."),
+    ] = None,
+    present_settings: Annotated[
+        bool,
+        typer.Option("--present-settings", help="With --mentions: not by the settings that were recorded with it."),
+    ] = False,
     classifications: Annotated[
         Path | None, typer.Option(help="documents.jsonl.gz of an earlier run: take its labels, run no model.")
     ] = None,
@@ -135,11 +148,20 @@ def replay(
     settings_file: SettingsFile = None,
     assignments: Assignments = None,
 ) -> None:
-    """Run files through the whole of Tocsin in event time, and write what comes of it."""
+    """Run files through the whole of Tocsin in event time, and write what comes of it.
+
+    With --mentions, an export of the log: the alerts are those that were published, byte for byte, by partition.
+    """
+    if bool(files) == (mentions is not None):
+        raise ConfigurationError("give files of documents, or --mentions with an export: one of the two")
+    if mentions is not None:
+        _replay_log(mentions, out, settings_of(settings_file, assignments), anew=present_settings)
+        return
+    files = files or []
     from streams.progress import ReplayProgress
     from streams.replay import embedded_labeller, recorded_labeller, replay_documents
 
-    now = _instant(as_of) if as_of else datetime.now(UTC)
+    now = instant_of(as_of) if as_of else datetime.now(UTC)
     settings = settings_of(settings_file, assignments)
     labeller = recorded_labeller(classifications) if classifications else embedded_labeller(settings)
     with ReplayProgress(files) as progress:
@@ -148,6 +170,20 @@ def replay(
     typer.echo(
         f"{counts['documents']:,} documents, {counts['duplicates']:,} duplicates, {counts['refused']:,} refused; "
         f"{sum(counts['incidents'].values()):,} incidents: everything is in {out}"
+    )
+
+
+def _replay_log(folder: Path, out: Path, settings: "Settings", *, anew: bool) -> None:
+    from streams.log_replay import replay_log
+    from streams.progress import record_progress
+
+    with record_progress("replaying") as progress:
+        replayed = replay_log(folder, out, settings.detector, anew=anew, progress=progress)
+    for note in replayed.notes:
+        typer.echo(note, err=True)
+    typer.echo(
+        f"{replayed.records:,} records, {replayed.alerts:,} alerts, {replayed.points:,} points, "
+        f"{replayed.dead_letters:,} refused: everything is in {out}"
     )
 
 
@@ -202,13 +238,3 @@ def _written(output: Path | None) -> Iterator[TextIO]:
             yield file
     except OSError as error:
         raise ConfigurationError(f"cannot write {output}: {error.strerror}") from None
-
-
-def _instant(text: str) -> datetime:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigurationError(f"{text!r} is no instant: write it as 2014-01-31T16:05:00Z") from None
-    if instant.tzinfo is None:
-        raise ConfigurationError(f"{text!r} has no time zone: append Z for UTC")
-    return instant.astimezone(UTC)
