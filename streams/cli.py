@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Final, TextIO
 import typer
 
 from processors.errors import ConfigurationError, TocsinError
-from streams.commands import models
+from streams.commands import models, stack
+from streams.commands.doctor import doctor
 from streams.commands.export import export
 from streams.commands.options import Assignments, SettingsFile, instant_of, resolution_of, settings_of
 from streams.commands.run import run
@@ -34,7 +35,9 @@ app = typer.Typer(
 alerts_app = typer.Typer(help="Alarms that have rung.", no_args_is_help=True)
 app.add_typer(alerts_app, name="alerts")
 app.add_typer(models.app, name="models")
+app.add_typer(stack.app, name="stack")
 app.command()(run)
+app.command()(doctor)
 app.command()(export)
 
 DEMO_FOLDER: Final = Path("out/demo")
