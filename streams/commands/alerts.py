@@ -1,0 +1,67 @@
+"""`tocsin alerts`: alarms of a run, and alarms as they ring."""
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from streams.commands.options import Assignments, SettingsFile, settings_of
+
+app = typer.Typer(help="Alarms that have rung.", no_args_is_help=True)
+
+DEMO_FOLDER: Final = Path("out/demo")
+
+Place = Annotated[Path, typer.Option("--in", help="Folder of a run, its alerts.jsonl or its store.")]
+
+
+@app.command("list")
+def list_alerts(place: Place = DEMO_FOLDER) -> None:
+    """Print the alarms of a run, oldest first, each with the first sentence of its reason."""
+    from rich.console import Console
+
+    from streams import alert_view
+
+    alert_view.list_alerts(place, Console())
+
+
+@app.command("show")
+def show_alert(
+    id: Annotated[str, typer.Argument(help="Id of the alarm, or how it begins.")],
+    place: Place = DEMO_FOLDER,
+) -> None:
+    """Print one alarm with all its evidence."""
+    from rich.console import Console
+
+    from streams import alert_view
+
+    alert_view.show_alert(place, id, Console())
+
+
+@app.command()
+def tail(
+    from_beginning: Annotated[
+        bool, typer.Option("--from-beginning", help="First all that are kept, oldest first.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, with all evidence.")] = False,
+    tier: Annotated[
+        str, typer.Option(metavar="TIER", help="Only this tier and those above: watch, urgent or flash.")
+    ] = "watch",
+    settings_file: SettingsFile = None,
+    assignments: Assignments = None,
+) -> None:
+    """Print the alarms of the running service as they ring, until interrupted."""
+    from rich.console import Console
+
+    from streams.alert_view import alert_lines, visible
+    from streams.codec import encode
+    from streams.tail import tail_alerts, tier_of
+
+    def complain(what: str) -> None:
+        typer.echo(f"tocsin: {visible(what)}", err=True)
+
+    least, settings, console = tier_of(tier), settings_of(settings_file, assignments), Console()
+    for alert in tail_alerts(settings, from_beginning=from_beginning, least=least, unreadable=complain):
+        if as_json:
+            typer.echo(encode(alert))
+        else:
+            console.print(alert_lines([alert]))

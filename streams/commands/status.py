@@ -1,0 +1,43 @@
+"""`tocsin status`: how everything stands."""
+
+import json
+from time import sleep
+from typing import Annotated
+
+import typer
+
+from streams.commands.options import Assignments, SettingsFile, settings_of
+
+
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="For programs; with --watch one object a line.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Ask again every two seconds, until interrupted.")] = False,
+    settings_file: SettingsFile = None,
+    assignments: Assignments = None,
+) -> None:
+    """Print what waits where, what was refused, how fresh each source is, and how the services are.
+
+    What cannot be reached is said.
+    """
+    from rich.console import Console
+    from rich.live import Live
+
+    from streams.status import as_record, read_status
+    from streams.status_view import status_page
+
+    settings = settings_of(settings_file, assignments)
+    if as_json:
+        typer.echo(json.dumps(as_record(read_status(settings)), ensure_ascii=False))
+        while watch:
+            sleep(2)
+            typer.echo(json.dumps(as_record(read_status(settings)), ensure_ascii=False))
+        return
+    with Console(stderr=True).status("asking Kafka and the services"):
+        page = status_page(read_status(settings))
+    if not watch:
+        Console().print(page)
+        return
+    with Live(page, console=Console(), screen=True, auto_refresh=False) as live:
+        while True:
+            sleep(2)
+            live.update(status_page(read_status(settings)), refresh=True)

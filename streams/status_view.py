@@ -1,0 +1,168 @@
+"""How the status is shown: one page to look at."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from math import isnan
+from typing import Final
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from streams.alert_view import visible
+from streams.lag import PartitionLag
+from streams.status import ServiceState, Status, Unknown
+
+_SOURCES: Final = 12
+"""Sources shown: those heard last."""
+
+_FAINT: Final = "dim"
+_HEAD: Final = "bold"
+
+_OUTCOMES: Final = {
+    "enrich": "tocsin_documents_total",
+    "detect": "tocsin_detect_records_total",
+    "index": "tocsin_indexed_total",
+}
+
+
+def status_page(status: Status) -> RenderableType:
+    """Everything, the most urgent first."""
+    title = Text.assemble(
+        ("Tocsin", _HEAD), f"  prefix {visible(status.prefix)} on {visible(status.servers)}  ",
+        (f"{status.at:%d %b %Y %H:%M:%S} UTC", _FAINT),
+    )  # fmt: skip
+    parts: list[RenderableType] = [Text(""), title]
+    if isinstance(status.topics, Unknown):
+        parts += [Text(""), _unknown("Kafka and its topics", status.topics)]
+    parts.append(_services(status))
+    if not isinstance(status.lags, Unknown):
+        parts.append(_lags(status.lags))
+    elif not isinstance(status.topics, Unknown):
+        parts += [_unknown("what waits", status.lags), Text("")]
+    parts += [*_letters(status), *_sources(status), *_bell(status), Text("")]
+    return Group(*parts)
+
+
+def _services(status: Status) -> RenderableType:
+    table = _table("service", "state", "waits", "done since it began")
+    table.columns[2].justify = "right"
+    behind: defaultdict[str, int] = defaultdict(int)
+    for lag in [] if isinstance(status.lags, Unknown) else status.lags:
+        behind[lag.service] += lag.lag
+    for name, state in status.services.items():
+        waits = f"{behind[name]:,}" if name in behind else ""
+        if isinstance(state, Unknown):
+            table.add_row(Text(name, _HEAD), Text(f"away: {visible(state.why)}", "red"), waits, "")
+            continue
+        done = _counts(state.values(_OUTCOMES.get(name, "tocsin_ticks_total"), "outcome" if name in _OUTCOMES else ""))
+        table.add_row(Text(name, _HEAD), _state(state), waits, done or _ticks(state))
+    return table
+
+
+def _state(state: ServiceState) -> Text:
+    open_for = [
+        labels["dependency"]
+        for labels, value in (
+            (dict(labels), value) for labels, value in state.metrics.get("tocsin_breaker", {}).items()
+        )
+        if value and labels.get("tocsin_breaker") != "closed"
+    ]
+    if open_for:
+        return Text(f"does not reach {', '.join(open_for)}", "red")
+    if state.ready:
+        return Text("ready", "green")
+    return Text(f"not ready: waits for {visible(state.waiting_for or 'progress')}", "yellow")
+
+
+def _ticks(state: ServiceState) -> str:
+    ticks = state.values("tocsin_ticks_total", "").get("")
+    return f"{ticks:,.0f} ticks" if ticks is not None else ""
+
+
+def _counts(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{count:,.0f} {visible(outcome)}" for outcome, count in values.items() if count and outcome)
+
+
+def _lags(lags: Iterable[PartitionLag]) -> RenderableType:
+    table = _table("waiting", "topic", "records", "by partition")
+    table.columns[2].justify = "right"
+    groups: defaultdict[tuple[str, str], list[PartitionLag]] = defaultdict(list)
+    for lag in lags:
+        groups[lag.service, lag.topic].append(lag)
+    for (service, topic), places in groups.items():
+        total = sum(lag.lag for lag in places)
+        cells = "  ".join(f"{lag.partition}: {lag.lag:,}" for lag in places) if total else ""
+        style = "yellow" if total else _FAINT
+        if all(lag.committed is None for lag in places) and any(lag.end for lag in places):
+            cells += "  (nothing acknowledged yet)"
+        table.add_row(service, topic, Text(f"{total:,}", style), Text(cells.strip(), _FAINT))
+    return table
+
+
+def _letters(status: Status) -> list[RenderableType]:
+    letters = status.letters
+    if isinstance(letters, Unknown):
+        return [] if isinstance(status.topics, Unknown) else [_unknown("the dead letters", letters)]
+    if not letters.kept:
+        return [Text(" No dead letters.", "green"), Text("")]
+    table = _table("dead letters", "reason", "records")
+    table.columns[2].justify = "right"
+    for (stage, reason), count in letters.by_reason.items():
+        table.add_row(visible(stage), visible(reason), f"{count:,}")
+    if letters.looked_at < letters.kept:
+        table.add_row("", Text(f"of the latest {letters.looked_at:,}", _FAINT), Text(f"{letters.kept:,} kept", _FAINT))
+    return [table]
+
+
+def _sources(status: Status) -> list[RenderableType]:
+    state = status.services["enrich"]
+    heard = {} if isinstance(state, Unknown) else state.values("tocsin_seconds_since_document", "source")
+    if not heard:
+        return []
+    table = _table("source", "last heard")
+    for source, seconds in sorted(heard.items(), key=lambda item: item[1])[:_SOURCES]:
+        table.add_row(visible(source), _ago(seconds))
+    if len(heard) > _SOURCES:
+        table.add_row(Text(f"and {len(heard) - _SOURCES} more", _FAINT), "")
+    return [table]
+
+
+def _bell(status: Status) -> list[RenderableType]:
+    """The model, how old what the index shows is, and whether the canary came back."""
+    facts = Table.grid(padding=(0, 2))
+    enrich, clock = status.services["enrich"], status.services["clock"]
+    if not isinstance(enrich, Unknown):
+        for model in enrich.labels("tocsin_model_info"):
+            words = f"{model.get('name', '')} {model.get('version', '')} ({model.get('hash', '')[:12]})"
+            facts.add_row(Text(" model", _HEAD), visible(words))
+    if not isinstance(clock, Unknown):
+        seconds = clock.values("tocsin_canary_seconds", "").get("")
+        trip = clock.values("tocsin_canary_round_trip_seconds", "").get("")
+        if seconds is not None and trip is not None:
+            back = not isnan(trip)  # as it is before the first
+            words = f"came back {_ago(seconds)}, {trip:.1f} s under way" if back else "has not come back yet"
+            facts.add_row(Text(" canary", _HEAD), Text(words, "green" if clock.ready and back else "yellow"))
+    return [facts] if facts.row_count else []
+
+
+def _unknown(what: str, unknown: Unknown) -> Text:
+    """What cannot be shown, and why: a line each."""
+    lines = "\n".join(f" {visible(line)}" for line in unknown.why.splitlines())
+    return Text.assemble((f" {what}: not as needed, or out of reach\n", "bold red"), (lines, "red"))
+
+
+def _ago(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s ago"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min ago"
+    return f"{seconds / 3600:.1f} h ago"
+
+
+def _table(*columns: str) -> Table:
+    table = Table(*columns, box=SIMPLE_HEAD, pad_edge=True)
+    for column in table.columns[:2]:
+        column.overflow = "fold"
+    return table
