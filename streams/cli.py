@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -21,6 +21,7 @@ from streams.commands.doctor import doctor
 from streams.commands.export import export
 from streams.commands.options import Assignments, SettingsFile, instant_of, resolution_of, settings_of
 from streams.commands.run import run
+from streams.commands.status import status
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -32,17 +33,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-alerts_app = typer.Typer(help="Alarms that have rung.", no_args_is_help=True)
-app.add_typer(alerts_app, name="alerts")
+app.add_typer(alerts.app, name="alerts")
+app.add_typer(deadletters.app, name="deadletters")
 app.add_typer(models.app, name="models")
+app.add_typer(topics.app, name="topics")
 app.add_typer(stack.app, name="stack")
 app.command()(run)
+app.command()(feed)
+app.command()(status)
 app.command()(doctor)
 app.command()(export)
-
-DEMO_FOLDER: Final = Path("out/demo")
-
-Place = Annotated[Path, typer.Option("--in", help="Folder of a run, its alerts.jsonl or its store.")]
 
 
 def main() -> None:
@@ -204,29 +204,6 @@ def demo(
     from streams.demo.run import run_demo
 
     run_demo(files=files or (), out=out, settings=settings_of(settings_file, assignments), once=once)
-
-
-@alerts_app.command("list")
-def list_alerts(place: Place = DEMO_FOLDER) -> None:
-    """Print the alarms of a run, oldest first, each with the first sentence of its reason."""
-    from rich.console import Console
-
-    from streams import alert_view
-
-    alert_view.list_alerts(place, Console())
-
-
-@alerts_app.command("show")
-def show_alert(
-    id: Annotated[str, typer.Argument(help="Id of the alarm, or how it begins.")],
-    place: Place = DEMO_FOLDER,
-) -> None:
-    """Print one alarm with all its evidence."""
-    from rich.console import Console
-
-    from streams import alert_view
-
-    alert_view.show_alert(place, id, Console())
 
 
 @contextmanager
