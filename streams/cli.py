@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from processors.errors import ConfigurationError, TocsinError
-from streams.commands import models, stack
+from streams.commands import alerts, deadletters, models, stack, topics
+from streams.commands.alerts import DEMO_FOLDER
 from streams.commands.doctor import doctor
 from streams.commands.export import export
+from streams.commands.feed import feed
 from streams.commands.options import Assignments, SettingsFile, instant_of, resolution_of, settings_of
 from streams.commands.run import run
 from streams.commands.status import status
@@ -36,12 +38,12 @@ app = typer.Typer(
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(deadletters.app, name="deadletters")
 app.add_typer(models.app, name="models")
-app.add_typer(topics.app, name="topics")
 app.add_typer(stack.app, name="stack")
+app.add_typer(topics.app, name="topics")
 app.command()(run)
+app.command()(doctor)
 app.command()(feed)
 app.command()(status)
-app.command()(doctor)
 app.command()(export)
 
 
