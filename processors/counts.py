@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from processors.labels import SENTIMENTS, SentimentLabel
 from processors.seasons import HOUR
-from processors.state import Changes, exact_json, fitted
+from processors.state import Changes, fitted, sealed
 
 _LISTED: Final = 100  # stories of an hour that are listed one by one; the rest of a busier hour is only counted
 
@@ -204,7 +204,7 @@ class Buckets:
         """One bucket as JSON; None when there is none."""
         series, _, hour = name.rpartition("/")
         bucket = self.of(series).get(int(hour))
-        return None if bucket is None else exact_json(bucket)
+        return None if bucket is None else sealed(self.prefix, bucket)
 
     def write(self, name: str, content: bytes) -> None:
         """Puts a restored bucket. Raises InvariantError when it does not fit."""

@@ -5,7 +5,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Annotated, Any, Final, Self
 
 import numpy as np
@@ -123,6 +124,7 @@ _ONE: Final = 1000  # a text's weight; whole numbers, so that state reads back e
 _WEEKLY_DECAY: Final = 841  # of 1000: a half-life of 28 days
 _FORGOTTEN_WEEKS: Final = 100  # after which nothing is left of the largest count
 _SPACING_HOURS: Final = 4
+_AN_HOUR: Final = timedelta(hours=1)
 _PRIOR_WEIGHT: Final = 100.0
 _LEAST_SCORE: Final = 1.0
 
@@ -143,8 +145,7 @@ def terms_of(text: str) -> set[str]:
     for match in _WORD.findall(text.lower()):
         if match[0] in "@$" or match.startswith(("http", "www.")):
             continue
-        ideographs = _IDEOGRAPHS.findall(match)
-        if ideographs:
+        if not match.isascii() and (ideographs := _IDEOGRAPHS.findall(match)):
             found.update(run[at : at + 2] for run in ideographs for at in range(len(run) - 1))
             continue
         word = match.replace("’", "'").removesuffix("'s").strip("'")
@@ -169,7 +170,7 @@ class TermBackground:
 
     def add(self, text: str, at: datetime) -> bool:
         """Learns the terms of one novel text published `at`; whether it did."""
-        hour = int((at - EPOCH).total_seconds()) // 3600
+        hour = (at - EPOCH) // _AN_HOUR
         if self._latest is not None and hour < self._latest + _SPACING_HOURS:
             return False
         if self._latest is not None:
@@ -179,7 +180,7 @@ class TermBackground:
         for term in terms_of(text):
             self._counts[term] = self._counts.get(term, 0) + _ONE
         if len(self._counts) > _MOST_TERMS:
-            commonest = sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))
+            commonest = sorted(sorted(self._counts.items()), key=itemgetter(1), reverse=True)
             self._counts = dict(commonest[: _MOST_TERMS * 3 // 4])
         return True
 

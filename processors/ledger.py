@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any, Final, NamedTuple
 
-from processors.state import Changes, exact_json, fitted
+from processors.state import Changes, fitted, sealed
 
 _CHUNK: Final = 150  # entries of a piece: below 64 KiB whatever the names
 
@@ -87,7 +87,7 @@ class Ledger:
     def read(self, name: str) -> bytes | None:
         """One chunk as JSON; None when there is none."""
         chunk = self._chunks.get(name)
-        return None if chunk is None else exact_json(chunk)
+        return None if chunk is None else sealed(self.prefix, chunk)
 
     def write(self, name: str, content: bytes) -> None:
         """Puts a restored chunk. Raises InvariantError when it does not fit."""

@@ -11,7 +11,7 @@ from processors.evidence import TermBackground, leading_terms
 from processors.identity import format_instant
 from processors.messages import DocumentSummary, Sentiment, Term, Topic, Versions
 from processors.seasons import HOUR
-from processors.state import Changes, Table, exact_json, fitted
+from processors.state import Changes, Table, fitted, sealed
 from processors.stories import Sighting, Story, StoryMemory
 
 STORY: Final = "story"
@@ -159,11 +159,11 @@ class Owners:
         prefix, _, name = key.partition("/")
         if prefix == TERMS:
             background = self._backgrounds.get(name)
-            return None if background is None else exact_json(background.piece())
+            return None if background is None else sealed(TERMS, background.piece())
         owner, _, story = name.rpartition("/")
         memory = self._memories.get(owner)
         piece = None if memory is None else memory.piece(story)
-        return None if piece is None else exact_json(piece)
+        return None if piece is None else sealed(STORY, piece)
 
     def write(self, pieces: Mapping[str, bytes]) -> None:
         """Puts restored pieces of stories and terms. Raises InvariantError naming one that does not fit."""

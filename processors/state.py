@@ -2,10 +2,27 @@
 
 import json
 from collections.abc import Callable
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
 from processors.errors import InvariantError
 from processors.journal import Journal
+
+STATE_VERSIONS: Final = {
+    "baseline": 1,
+    "bucket": 1,
+    "detector": 1,
+    "evidence": 1,
+    "history": 1,
+    "identities": 1,
+    "incident": 1,
+    "models": 1,
+    "pool": 1,
+    "profile": 1,
+    "series": 1,
+    "story": 1,
+    "terms": 1,
+}
+"""Which form each kind of piece is written in. Who changes a form raises its number, and reads the one before too."""
 
 
 class Piece(Protocol):
@@ -163,7 +180,7 @@ class Table(Generic[P]):
     def read(self, name: str) -> bytes | None:
         """One piece as JSON; None when there is none."""
         piece = self._now.get(name)
-        return None if piece is None else exact_json(piece.pack())
+        return None if piece is None else sealed(self.prefix, piece.pack())
 
     def write(self, name: str, content: bytes) -> None:
         """Puts a restored piece. Raises InvariantError when it does not fit."""
@@ -174,11 +191,21 @@ T = TypeVar("T")
 
 
 def fitted(key: str, content: bytes, unpack: Callable[[Any], T]) -> T:
-    """The piece `key` unpacked. Raises InvariantError when it is no JSON or does not fit."""
+    """The piece `key` unpacked. Raises InvariantError when it is of another version, is no JSON or does not fit."""
     try:
-        return unpack(json.loads(content))
+        version, packed = json.loads(content)
+        if version == STATE_VERSIONS[key.partition("/")[0]]:
+            return unpack(packed)
     except (ValueError, TypeError, KeyError, IndexError) as error:
         raise InvariantError(f"state piece {key!r} does not fit: {error!r}; rebuild from the log") from error
+    raise InvariantError(
+        f"state piece {key!r} is of version {version!r}, which this release does not know: rebuild from the log"
+    )
+
+
+def sealed(kind: str, packed: Any) -> bytes:
+    """A piece as it is written: its kind's version and its content."""
+    return exact_json([STATE_VERSIONS[kind], packed])
 
 
 def exact_json(value: Any) -> bytes:

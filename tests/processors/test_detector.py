@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -29,7 +30,7 @@ from processors.errors import InvariantError, PoisonError
 from processors.identity import canonical_json
 from processors.messages import Mention, Tick, WideRecord
 from processors.owners import Owners
-from processors.state import Changes
+from processors.state import STATE_VERSIONS, Changes
 
 DAYS = 14
 NOON = 24 * DAYS + 12.0
@@ -282,7 +283,7 @@ def test_nothing_is_kept_of_the_silence_of_a_source_that_is_forgotten() -> None:
 def test_all_days_of_an_incident_that_are_in_quarantine_are_set_aside() -> None:
     partition = Partition(DetectorSettings(replace(EARLY.detection, windows_hours=(144,), quarantine_hours=144)))
     partition.feed(history(DAYS) + burst(60, NOON))
-    (first, _), *_ = json.loads(partition.state()["incident/company:ACME"])[2]
+    _, (_, _, ((first, _), *_)) = json.loads(partition.state()["incident/company:ACME"])
     assert (START + timedelta(days=DAYS - 6)).date() == (datetime.fromtimestamp(0, UTC) + timedelta(days=first)).date()
 
 
@@ -322,7 +323,7 @@ def test_evidence_is_kept_while_a_series_lists_it_and_no_longer(ordinary: Partit
     (hour,) = {
         int(key.rpartition("/")[2]) for key in ordinary.state().keys() - before if key.startswith("bucket/company:")
     }
-    bucket = json.loads(ordinary.state()[f"bucket/company:ACME/{hour}"])
+    _, bucket = json.loads(ordinary.state()[f"bucket/company:ACME/{hour}"])
     assert kept == {key for _, key, *_ in bucket[6]} and len(kept) == 100
 
 
@@ -436,6 +437,18 @@ def test_pieces_stay_small_and_idle_series_leave_tombstones() -> None:
     assert {"series/company:ACME", "baseline/company:ACME", "terms/company:ACME"} <= gone
     assert gone <= partition.changed
     assert all(content is None for _, content in partition.detector.pieces(gone))
+
+
+def test_every_kind_of_piece_says_its_version_and_another_version_is_refused_by_name(ordinary: Partition) -> None:
+    ordinary.feed(burst(12, NOON))
+    pieces = ordinary.state()
+    kinds = {key.partition("/")[0]: key for key in sorted(pieces)}
+    assert kinds.keys() == STATE_VERSIONS.keys()
+    for key in kinds.values():
+        version, packed = json.loads(pieces[key])
+        newer = json.dumps([version + 1, packed]).encode()
+        with pytest.raises(InvariantError, match=f"{re.escape(key)}' is of version {version + 1}"):
+            Detector.restore(EARLY, {**pieces, key: newer})
 
 
 def test_a_piece_that_does_not_fit_is_named(ordinary: Partition) -> None:
