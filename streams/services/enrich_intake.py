@@ -111,16 +111,16 @@ class Intake:
         """The position at `message`, which does not simply follow the one before."""
         known = position.next if position else None
         here = position is not None and position.generation == message.generation_id
-        expected = known if here else await self._log.committed(place)
-        first = message.offset if expected is None else expected
-        if expected is None or message.offset > first:
-            first = await self._log.first(place, expected or 0)
+        begin = known if here else await self._log.committed(place)
+        expected = begin or 0
+        if message.offset > expected:
+            first = await self._log.first(place, expected)
             if first < message.offset:
                 raise InvariantError(
-                    f"{place[0]}/{place[1]}: offset {message.offset} came where {expected or 0} was due, and the log "
-                    f"has {first}: records were skipped; starting again reads them"
+                    f"{place[0]}/{place[1]}: offset {message.offset} came where {expected} was due, and the log has "
+                    f"{first}: records were skipped; starting again reads them"
                 )
-            if expected is not None:
+            if begin is not None:  # otherwise the log is older than the group, and has forgotten its beginning
                 _LOG.warning("%s/%d: the log has nothing from %d to %d", *place, expected, message.offset - 1)
                 self._hole(place, message.offset - expected)
         now = position.now if position and known == message.offset else await self._log.last_tick(place, message.offset)
