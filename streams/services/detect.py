@@ -11,12 +11,12 @@ from threading import Event
 from typing import Any, Final
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
-from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from kafka.errors import KafkaError
 
 from processors.errors import RetryableError
 from streams import kafka_clients
 from streams.partition_detector import Place
+from streams.services.detect_assignor import Dealer
 from streams.services.detect_metrics import DetectMetrics
 from streams.services.detect_partition import OwnedPartition
 from streams.services.detect_takeover import readers, take_over
@@ -76,7 +76,7 @@ class Worker:
             group=Topics(self._settings.kafka).group("detect"),
             session_timeout_ms=int(detect.session * 1000),
             heartbeat_interval_ms=int(detect.session * 1000 / 3),
-            partition_assignment_strategy=(RoundRobinPartitionAssignor,),  # deals both logs out as one
+            partition_assignment_strategy=(Dealer(self._places),),
             fetch_min_bytes=_FETCH_BYTES,
             fetch_max_wait_ms=_FETCH_WAIT_MS,
             metrics_enabled=False,

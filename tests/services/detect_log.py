@@ -97,7 +97,9 @@ class Log:
         self.settings = settings
         self.topics = Topics(settings.kafka)
         self._producer: KafkaProducer = kafka_clients.producer(settings.kafka, linger_ms=20, batch_size=256 * 1024)
-        self._watcher: KafkaConsumer = kafka_clients.consumer(settings.kafka, group=self.topics.group("detect"))
+        self._watcher: KafkaConsumer = kafka_clients.consumer(
+            settings.kafka, group=self.topics.group("detect"), isolation="read_uncommitted"
+        )
 
     def tick(self, hours: float, origins: Iterable[str] | None = None) -> None:
         """Every origin, or those given, says to every partition that it has reached `hours` after START."""
@@ -147,15 +149,16 @@ class Log:
 
     def ends(self) -> dict[TopicPartition, int]:
         """The end of every partition of the log."""
-        return ends(self.settings, [TopicPartition(place.topic, place.partition) for place in places(self.settings)])
+        partitions = [TopicPartition(place.topic, place.partition) for place in places(self.settings)]
+        return dict(self._watcher.end_offsets(partitions))
 
-    def wait_until_applied(self, seconds: float = 60) -> None:
+    def wait_until_applied(self, seconds: float = 120) -> None:
         """Until the group has committed everything."""
         deadline = time.monotonic() + seconds
         while (left := self.lag()) > 0:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{left} records are still not applied after {seconds:.0f} s")
-            time.sleep(0.1)
+            time.sleep(0.3)
 
     def lag(self) -> int:
         """How many records of the log are not committed."""
