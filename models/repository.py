@@ -48,7 +48,7 @@ INSTANCES: Final = {"gpu": 2, "cpu": 1}
 WARM_UP_TOKENS: Final = {"gpu": 2_048, "cpu": 1}
 """Tokens of a warm-up batch, at least one text: on a GPU as many as clients send at once, for which it prepares."""
 
-ENGINE_CACHE: Final = "/tmp/tensorrt"
+ENGINE_CACHE: Final = Path("/tmp/tensorrt")
 """Where a server keeps what TensorRT compiled, which takes minutes."""
 
 
@@ -70,18 +70,27 @@ class Packaged:
 
 
 def write_repository(
-    out: Path, model: Path, backend: Backend, device: Device, *, threads: int = 0, fp16: bool = False
+    out: Path,
+    model: Path,
+    backend: Backend,
+    device: Device,
+    *,
+    threads: int = 0,
+    fp16: bool = False,
+    engine_cache: Path = ENGINE_CACHE,
 ) -> Packaged:
     """Write the repository `out` for the packaged model in the folder `model`; it appears whole or not at all.
 
-    `threads` of one instance on a CPU, 0 for one per core; `fp16` lets TensorRT compute in half precision. An earlier
-    repository at `out` is replaced. Raises ConfigurationError where `out` is something else or cannot be written,
+    `threads` of one instance on a CPU, 0 for one per core; `fp16` lets TensorRT compute in half precision, and it keeps
+    its engines in `engine_cache`, a folder of the server's. An earlier repository at `out` is replaced. Raises ConfigurationError where `out` is something else or cannot be written,
     ModelError for a model that is damaged.
     """
     if fp16 and (backend, device) != ("onnxruntime", "gpu"):
         raise ConfigurationError("fp16 needs TensorRT: --backend onnxruntime --device gpu")
     packaged = read_package(model)
-    config = model_config(packaged, backend, device, threads=threads, fp16=fp16)
+    config = model_config(packaged, backend, device, threads)
+    if (backend, device) == ("onnxruntime", "gpu"):
+        config.optimization.CopyFrom(_tensorrt(packaged, engine_cache, fp16=fp16))
     with _replaced_folder(out) as part:
         version = part / MODEL_NAME / str(packaged.number)
         version.mkdir(parents=True)
@@ -108,7 +117,7 @@ def read_package(folder: Path) -> Packaged:
     return packaged
 
 
-def model_config(packaged: Packaged, backend: Backend, device: Device, *, threads: int, fp16: bool) -> Any:
+def model_config(packaged: Packaged, backend: Backend, device: Device, threads: int) -> Any:
     """The ``inference.ModelConfig`` by which Triton serves `packaged`."""
     return pb.ModelConfig(
         name=MODEL_NAME,
@@ -125,7 +134,6 @@ def model_config(packaged: Packaged, backend: Backend, device: Device, *, thread
             )
         ],
         dynamic_batching=_batching(device),
-        optimization=_tensorrt(packaged, fp16=fp16) if (backend, device) == ("onnxruntime", "gpu") else None,
         model_warmup=[_warm_up(length, device) for length in packaged.lengths],
         parameters={
             name: pb.ModelParameter(string_value=value)
@@ -153,13 +161,13 @@ def _batching(device: Device) -> Any:
     )
 
 
-def _tensorrt(packaged: Packaged, *, fp16: bool) -> Any:
+def _tensorrt(packaged: Packaged, cache: Path, *, fp16: bool) -> Any:
     shortest, longest = packaged.lengths[0], packaged.lengths[-1]
     parameters = {
         "precision_mode": "FP16" if fp16 else "FP32",
         "max_workspace_size_bytes": str(1 << 30),
         "trt_engine_cache_enable": "true",
-        "trt_engine_cache_path": ENGINE_CACHE,
+        "trt_engine_cache_path": str(cache),
         # One engine for all shapes: otherwise each new shape compiles one, for minutes.
         "trt_profile_min_shapes": _shapes(1, shortest),
         "trt_profile_opt_shapes": _shapes(64, 64),

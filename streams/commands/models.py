@@ -1,6 +1,8 @@
-"""`tocsin models`: train a classifier, and write what Triton serves it from."""
+"""`tocsin models`: train a classifier, measure it, and write what Triton serves it from."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -8,24 +10,92 @@ import typer
 
 from processors.errors import ConfigurationError
 
-app = typer.Typer(help="Train classifiers, and prepare them for Triton.", no_args_is_help=True)
+app = typer.Typer(help="Train and measure classifiers, and prepare them for Triton.", no_args_is_help=True)
+
+
+Data = Annotated[Path, typer.Option(help="Folder of the files that the configuration names.")]
+Config = Annotated[
+    Path | None, typer.Option(help="Training configuration (TOML); that of the shipped model if absent.")
+]
+
+
+@contextmanager
+def _extra() -> Iterator[None]:
+    """Say which extra is missing, where one is."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(f"training needs {error.name}, of the extra `train`: run `make venv`") from None
+
+
+@app.command()
+def encoder(
+    archive: Annotated[Path, typer.Argument(help="The archive that `make encoder` fetches.")],
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder for the encoder.")],
+    config: Config = None,
+) -> None:
+    """Make the encoder that training starts from, with the tokens that the texts to learn from need."""
+    with _extra():
+        from models.config import DEFAULT_CONFIG, load_config
+        from models.encoder import make_encoder
+        from models.splits import divide
+    learnt, _ = divide(load_config(config or DEFAULT_CONFIG), data)
+    make_encoder(archive, [example.text for example in learnt], out)
 
 
 @app.command()
 def train(
-    data: Annotated[Path, typer.Option(help="Folder of the files that the configuration names.")],
+    data: Data,
     out: Annotated[Path, typer.Option(help="Folder for checkpoints, weights and the packaged model.")],
-    config: Annotated[
-        Path | None, typer.Option(help="Training configuration (TOML); that of the shipped model if absent.")
-    ] = None,
+    config: Config = None,
 ) -> None:
     """Train a classifier and package it; a run that was killed goes on where it was."""
-    try:
+    with _extra():
         from models.config import DEFAULT_CONFIG, load_config
         from models.train import train
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(f"training needs {error.name}, of the extra `train`: run `make venv`") from None
     typer.echo(json.dumps(train(load_config(config or DEFAULT_CONFIG), data, out), indent=2))
+
+
+@app.command()
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="Folder of a packaged model.")],
+    data: Annotated[Path, typer.Argument(help="Folder of the files that the configuration names.")],
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="Names files, labels and the fold that is measured on; all texts where it holds out none. That of the "
+            "shipped model if absent."
+        ),
+    ] = None,
+    learnt_by: Annotated[
+        Path | None,
+        typer.Option(help="Configuration that the model was trained with, if another: tells its near-duplicates."),
+    ] = None,
+    against: Annotated[Path | None, typer.Option(help="Another packaged model, measured on the same texts.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Folder for proof.json and proof.html.")] = None,
+) -> None:
+    """Measure a packaged model on labelled texts, and compare it with another."""
+    from models.config import DEFAULT_CONFIG, load_config
+    from models.onnx_model import OnnxModel
+    from models.proof import measured_and_learnt, prove
+    from models.proof_page import page
+
+    measured, learnt = measured_and_learnt(
+        load_config(config or DEFAULT_CONFIG), load_config(learnt_by) if learnt_by else None, data
+    )
+    proof = prove(OnnxModel(model), measured, learnt, OnnxModel(against) if against else None)
+    for name, head in proof["heads"].items():
+        low, high = head["interval_95"]["weighted_f1"]
+        typer.echo(
+            f"{name}: weighted F1 {head['weighted_f1']:.4f} ({low:.3f} to {high:.3f}), accuracy {head['accuracy']:.4f}, "
+            f"macro F1 {head['macro_f1']:.4f}, calibration error {head['calibration_error']:.4f}, {head['texts']:,} texts"
+        )
+    if report:
+        report.mkdir(parents=True, exist_ok=True)
+        (report / "proof.json").write_text(json.dumps(proof, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        (report / "proof.html").write_text(page(proof), encoding="utf-8")
+        typer.echo(f"{report / 'proof.html'}: tables, plots and the worst errors")
 
 
 @app.command()
@@ -40,12 +110,19 @@ def repository(
     fp16: Annotated[
         bool, typer.Option("--fp16", help="Let TensorRT compute in half precision: faster, labels may differ.")
     ] = False,
+    engine_cache: Annotated[
+        Path | None,
+        typer.Option(help="Where TensorRT keeps its engines, on the server's disk; /tmp/tensorrt if absent."),
+    ] = None,
 ) -> None:
     """Write the model repository that a Triton server loads."""
-    from models.repository import MODEL_NAME, write_repository
+    from models.repository import ENGINE_CACHE, MODEL_NAME, write_repository
     from streams.settings import DEFAULT_MODEL
 
-    packaged = write_repository(out, model or DEFAULT_MODEL, backend, device, threads=threads, fp16=fp16)
+    cache = engine_cache or ENGINE_CACHE
+    packaged = write_repository(
+        out, model or DEFAULT_MODEL, backend, device, threads=threads, fp16=fp16, engine_cache=cache
+    )
     typer.echo(
         f"{out}: model {MODEL_NAME}, {backend} on {device}, version {packaged.number} "
         f"({packaged.name} {packaged.version}, {packaged.hash[:12]})"

@@ -106,11 +106,12 @@ def test_each_backend_finds_its_files(written: Any) -> None:
 
 def test_a_gpu_compiles_one_engine_for_all_lengths_in_full_precision_unless_told_otherwise(tmp_path: Path) -> None:
     for fp16, mode in ((False, "FP32"), (True, "FP16")):
-        write_repository(tmp_path / mode, DEFAULT_MODEL, "onnxruntime", "gpu", fp16=fp16)
+        write_repository(tmp_path / mode, DEFAULT_MODEL, "onnxruntime", "gpu", fp16=fp16, engine_cache=Path("/kept"))
         config = _config(tmp_path / mode)
         (accelerator,) = config.optimization.execution_accelerators.gpu_execution_accelerator
         assert accelerator.name == "tensorrt"
         assert accelerator.parameters["precision_mode"] == mode
+        assert accelerator.parameters["trt_engine_cache_path"] == "/kept"
         assert accelerator.parameters["trt_profile_min_shapes"] == "input_ids:1x16,attention_mask:1x16"
         assert accelerator.parameters["trt_profile_max_shapes"] == "input_ids:128x256,attention_mask:128x256"
 
