@@ -1,0 +1,131 @@
+"""How a partition is taken over: what is sound is gone on with, everything else is refused with its mend or rebuilt."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kafka import TopicPartition
+
+from processors.detection import DetectorSettings
+from processors.errors import ConfigurationError
+from streams.applied import APPLIED
+from streams.partition_detector import LogRecord, PartitionDetector, Place, applied_of
+from streams.services.detect_assignor import Dealer
+from streams.services.detect_partition import contiguous, stages_of
+from streams.services.detect_start import Found, start, unsound
+
+PLACE = Place("mentions", 2, "tocsin.mentions")
+ORIGINS = frozenset({"news/0"})
+SETTINGS = DetectorSettings()
+CHANGED = replace(SETTINGS, detection=replace(SETTINGS.detection, minimum_stories=9))
+NOTHING = Found(log_start=0, log_end=0, committed=None, published=None, pieces={})
+
+
+def state(records: int = 5) -> dict[str, bytes]:
+    """The state of a partition of which so many (refused) records are applied."""
+    detector = PartitionDetector.begin(PLACE, SETTINGS, ORIGINS)
+    for offset in range(records):
+        detector.apply(LogRecord(offset, None, b"{"))
+    return {key: content for key, content in detector.records(()) if content is not None}
+
+
+SOUND = Found(log_start=0, log_end=9, committed=5, published=4, pieces=state())
+
+
+def test_a_log_that_nothing_was_done_with_is_begun_at_its_start() -> None:
+    for found in (NOTHING, replace(NOTHING, log_end=7), replace(NOTHING, committed=0)):
+        begun = start(PLACE, found, SETTINGS, ORIGINS)
+        assert (begun.detector.offset, begun.stale) == (0, ())
+
+
+@pytest.mark.parametrize("committed", [None, 3, 5])
+def test_a_sound_state_says_where_to_go_on_whatever_became_of_the_groups_offset(committed: int | None) -> None:
+    assert start(PLACE, replace(SOUND, committed=committed), SETTINGS, ORIGINS).detector.offset == 5
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        (replace(NOTHING, committed=5, log_end=9), "state is gone, though the group has committed offset 5"),
+        (replace(NOTHING, published=4, log_end=9), "state is gone, though what the log up to offset 4"),
+        (replace(NOTHING, log_start=3, log_end=9), "the log no longer begins at 0 but at 3"),
+        (replace(NOTHING, pieces={"series/x": b"{}"}), "not the record _applied"),
+        (replace(SOUND, committed=6), "6 was committed with a later state"),
+        (replace(SOUND, log_start=7), "2 records were deleted unread"),
+        (replace(SOUND, log_end=4), "the log ends at 4"),
+        (replace(SOUND, pieces={**SOUND.pieces, "series/x": b"{}"}), "missing, stale or damaged"),
+        (replace(SOUND, pieces={APPLIED: b"?"}), "cannot be read"),
+    ],
+)
+def test_what_is_missing_or_contradicts_is_refused_saying_what_and_how_to_mend_it(found: Found, reason: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"mentions/2: .*{reason}.*--rebuild"):
+        start(PLACE, found, SETTINGS, ORIGINS)
+
+
+def test_a_rebuild_begins_at_the_logs_start_and_is_silent_up_to_all_that_is_known_to_be_published() -> None:
+    lost = replace(NOTHING, log_end=20, committed=5, published=8, pieces={"series/x": b"{}"})
+    begun = start(PLACE, lost, SETTINGS, ORIGINS, rebuild=True)
+    assert (begun.detector.offset, begun.stale) == (0, ("series/x",))
+    assert [begun.detector.apply(LogRecord(offset, None, b"{")).dead_letter for offset in range(8)] == [None] * 8
+    assert begun.detector.apply(LogRecord(8, None, b"{")).dead_letter is not None
+
+    later = start(PLACE, replace(SOUND, log_start=7, log_end=20), SETTINGS, ORIGINS, rebuild=True)
+    applied = applied_of({k: v for k, v in later.detector.records(()) if v is not None})
+    assert (applied.offset, applied.began, applied.silent_below) == (7, 7, 5)
+
+
+def test_a_rebuild_of_a_sound_state_changes_nothing() -> None:
+    begun = start(PLACE, SOUND, SETTINGS, ORIGINS, rebuild=True)
+    assert (begun.detector.offset, begun.stale) == (5, ())
+
+
+def test_a_log_that_was_made_anew_cannot_be_rebuilt_from() -> None:
+    with pytest.raises(ConfigurationError, match=r"reached offset 5, but the log ends at 3.*new kafka\.prefix"):
+        start(PLACE, replace(SOUND, log_end=3), SETTINGS, ORIGINS, rebuild=True)
+
+
+def test_changed_settings_are_adopted_only_when_asked_and_from_the_next_record_on() -> None:
+    with pytest.raises(ConfigurationError, match=r"minimum_stories: 3 → 9.*--adopt-settings"):
+        start(PLACE, SOUND, CHANGED, ORIGINS)
+    begun = start(PLACE, SOUND, CHANGED, ORIGINS, adopt=True)
+    applied = applied_of({k: v for k, v in begun.detector.records(()) if v is not None})
+    assert [entry.offset for entry in applied.adoptions] == [0, 5]
+
+
+def test_nothing_speaks_against_what_is_sound() -> None:
+    assert unsound(SOUND) is None
+
+
+def test_a_gap_is_let_through_right_after_a_start_only() -> None:
+    assert contiguous([4, 5, 6], 4, False) == 3
+    assert contiguous([4, 6, 7], 4, False) == 1
+    assert contiguous([6, 7], 4, False) == 0
+    assert contiguous([6, 7, 9], 4, True) == 2
+
+
+@given(st.integers(1, 9), st.integers(1, 12), st.randoms())
+def test_every_partition_is_dealt_to_one_worker_and_none_has_two_more_than_another(
+    workers: int, mentions: int, random: object
+) -> None:
+    partitions = [TopicPartition("t.mentions", p) for p in range(mentions)] + [TopicPartition("t.wide", 0)]
+
+    class Member:
+        def __init__(self, member_id: str) -> None:
+            self.member_id = member_id
+
+    members = [Member(f"m{number}") for number in range(workers)]
+    dealt = Dealer(partitions).assign(None, members)
+    given_out = [
+        [TopicPartition(topic, p) for topic, numbers in dealt[m.member_id].assigned_partitions for p in numbers]
+        for m in members
+    ]
+    assert sorted(p for some in given_out for p in some) == sorted(partitions)
+    assert max(map(len, given_out)) - min(map(len, given_out)) <= 1
+    random.shuffle(members)  # type: ignore[attr-defined]
+    assert Dealer(reversed(partitions)).assign(None, members) == dealt
+
+
+def test_stages_that_say_nothing_usable_are_passed_over() -> None:
+    headers = [("published", b"1000"), ("labelled", b"soon"), ("received", None), ("type", b"tick")]
+    assert list(stages_of(headers, 1500)) == [("published", 500)]  # type: ignore[arg-type]
