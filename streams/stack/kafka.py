@@ -8,7 +8,7 @@ from uuid import NAMESPACE_DNS, uuid5
 
 from processors.errors import FatalError
 from streams.stack.install import ASSETS, KAFKA, cache_folder, installed, tool
-from streams.stack.ports import HOST
+from streams.stack.ports import HOST, is_free
 from streams.stack.server import Launch, Server
 
 _HEAP: Final = "-Xmx512m"
@@ -44,6 +44,8 @@ class Kafka(Server):
         from kafka import KafkaAdminClient
         from kafka.errors import KafkaError
 
+        if is_free(self.ports[0]):  # nothing listens yet, and the client is loud about that
+            return False
         try:
             admin = KafkaAdminClient(bootstrap_servers=self.address, bootstrap_timeout_ms=1000, request_timeout_ms=2000)
         except (KafkaError, OSError):

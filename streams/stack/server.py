@@ -90,7 +90,7 @@ class Server(ABC):
     def _has_come_up(self) -> bool:
         waited = time.monotonic() - self._launched
         if self.is_ready():
-            self.say(f"{self.title} is ready after {waited:.1f} s: {self.address}")
+            self.say(f"{self.title}: ready after {waited:.1f} s at {self.address}")
             return True
         if self.pid is None:
             code = self.process.exit_code

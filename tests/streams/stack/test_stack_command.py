@@ -31,7 +31,7 @@ def test_up_status_logs_and_down(folder: Path, stack: Stack) -> None:
     first = Ports.picked().kafka
     up = run("up", "kafka", "--folder", folder, "--ports-from", first)
     assert up.exit_code == 0, up.output
-    assert "Kafka is ready after" in up.output
+    assert "Kafka: ready after" in up.output
     assert f"127.0.0.1:{first}" in up.output
     assert f"export TOCSIN_KAFKA_SERVERS=127.0.0.1:{first}" in up.output
     assert recorded_ports(folder) == Ports.from_block(first)
