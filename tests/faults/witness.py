@@ -80,8 +80,8 @@ class Witness:
     def indexed(self, alias: str) -> Iterator[IndexedDocument]:
         """Every hit of ``<index prefix>-<alias>``, after a refresh."""
         name = f"{self.index_prefix}-{alias}"
-        self._call(f"/{name}/_refresh", {})
-        pit = self._call(f"/{name}/_pit?keep_alive=1m", {})["id"]
+        self._call(f"/{name}/_refresh")
+        pit = self._call(f"/{name}/_pit?keep_alive=1m")["id"]
         after: list[Any] | None = None
         while True:
             query: dict[str, Any] = {"size": 2000, "pit": {"id": pit, "keep_alive": "1m"}, "sort": ["_shard_doc"]}
@@ -107,10 +107,10 @@ class Witness:
             consumer.close()
             admin.close()
 
-    def _call(self, path: str, body: dict[str, Any]) -> Any:
+    def _call(self, path: str, body: dict[str, Any] | None = None) -> Any:
         request = urllib.request.Request(
             self.index_url + path,
-            data=json.dumps(body).encode(),
+            data=None if body is None else json.dumps(body).encode(),
             headers={"Content-Type": "application/json"},
             method="POST",
         )

@@ -1,0 +1,111 @@
+"""What is proven of a run when it is over: the ledger's verdict, alerts against a replay of the log, buckets against files."""
+
+import gzip
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from deployment import Deployment
+from ledger import Verdict, identity_of, judge
+from witness import Witness
+
+Bucket = tuple[str, str]
+Counts = tuple[int, ...]
+
+
+def prove(deployment: Deployment, witness: Witness, files: Sequence[Path], folder: Path) -> Verdict:
+    """Judge a deployment that was fed `files` and is done; everything that is wrong is among the verdict's faults."""
+    verdict = judge(witness.inputs(), witness.indexed("documents"), witness.letters())
+    verdict.faults += alert_faults(deployment, witness, folder)
+    verdict.faults += bucket_faults(deployment, witness, files, folder)
+    verdict.faults += index_faults(witness)
+    return verdict
+
+
+def alert_faults(deployment: Deployment, witness: Witness, folder: Path) -> list[str]:
+    """Alerts must equal, byte for byte and in the order of each partition, a replay of the exported log."""
+    deployment.command("export", "--out", str(folder / "log"))
+    deployment.command("replay", "--mentions", str(folder / "log"), "--out", str(folder / "relived"), seconds=600)
+    told = witness.by_partition("alerts")
+    faults = []
+    for partition in range(max(told, default=0) + 1):
+        relived = lines_of(folder / "relived", f"alerts-{partition}.jsonl")
+        heard = told.get(partition, [])
+        if heard != relived:
+            at = next(
+                (n for n, (a, b) in enumerate(zip(heard, relived, strict=False)) if a != b),
+                min(len(heard), len(relived)),
+            )
+            faults.append(f"alerts/{partition}: {len(heard)} told, {len(relived)} relived, different from number {at}")
+    return faults
+
+
+def bucket_faults(deployment: Deployment, witness: Witness, files: Sequence[Path], folder: Path) -> list[str]:
+    """The counts of every closed bucket must equal those of a replay of the files themselves.
+
+    Set aside are the hours of an identity that was sent twice when no model reads what was sent first: the service, which
+    tells detection nothing of an unlabelled document, counts the second; a replay counts neither.
+    """
+    deployment.command("replay", *map(str, files), "--out", str(folder / "files"), seconds=1800)
+    lived = latest_counts(json.loads(value) for values in witness.by_partition("series").values() for value in values)
+    replayed = latest_counts(map(json.loads, lines_of(folder / "files", "series.jsonl.gz")))
+    open_from = min(max((start for _, start in counts), default="") for counts in (lived, replayed))
+    contested = contested_hours(witness)
+    faults = []
+    for bucket in sorted(lived.keys() | replayed.keys()):
+        if bucket[1] < open_from and bucket[1][:13] not in contested and lived.get(bucket) != replayed.get(bucket):
+            faults.append(f"bucket {bucket}: {lived.get(bucket)} lived, {replayed.get(bucket)} replayed")
+    return faults
+
+
+def contested_hours(witness: Witness) -> set[str]:
+    """The hours (``2026-03-02T09``) in which records stand whose identity is in the index as unlabelled, and is sent
+    again."""
+    unlabelled = {document.id for document in witness.indexed("documents") if document.source["status"] == "unlabelled"}
+    sent: defaultdict[str, list[str]] = defaultdict(list)
+    for record in witness.inputs():
+        if (identity := identity_of(record.value)) in unlabelled and identity:
+            sent[identity].append(json.loads(record.value or b"")["published_at"][:13])
+    return {hour for hours in sent.values() if len(hours) > 1 for hour in hours}
+
+
+def index_faults(witness: Witness) -> list[str]:
+    """Alerts and closed buckets must be in the index as they are on their topics."""
+    faults = []
+    told = {json.loads(value)["id"] for values in witness.by_partition("alerts").values() for value in values}
+    held = [document.id for document in witness.indexed("alerts")]
+    if sorted(held) != sorted(told):
+        faults.append(f"{len(told)} alerts told, {len(held)} in the index")
+    lived = latest_counts(json.loads(value) for values in witness.by_partition("series").values() for value in values)
+    stored = latest_counts(document.source for document in witness.indexed("series"))
+    if lived != stored:
+        faults.append(
+            f"{len(lived)} buckets told, {len(stored)} in the index, {len(lived.items() ^ stored.items())} differ"
+        )
+    return faults
+
+
+def latest_counts(points: Iterable[Any]) -> dict[Bucket, Counts]:
+    """What each bucket counted, in its latest revision.
+
+    A bucket that counted nothing is as good as none: whether it is told depends on how far documents ran ahead of the
+    clock, which is no matter of what was read.
+    """
+    latest: dict[Bucket, tuple[int, Counts]] = {}
+    for point in points:
+        counts = tuple(point[name] for name in ("negative", "neutral", "positive", "stories", "novel_negative"))
+        bucket = (point["series"], point["start"])
+        if bucket not in latest or point["revision"] >= latest[bucket][0]:
+            latest[bucket] = (point["revision"], counts)
+    return {bucket: counts for bucket, (_, counts) in latest.items() if any(counts)}
+
+
+def lines_of(folder: Path, name: str) -> list[bytes]:
+    """The lines of a file; none where there is no such file."""
+    path = folder / name
+    if not path.exists():
+        return []
+    content = path.read_bytes()
+    return (gzip.decompress(content) if path.suffix == ".gz" else content).splitlines()
