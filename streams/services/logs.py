@@ -37,3 +37,6 @@ def configure_logs(service: str, level: str) -> None:
     handler.setFormatter(JsonLines(service))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(True)
+    if level in ("warning", "error"):
+        # The client complains of what it mends itself, a closed connection or a slow poll; what it can't, it raises.
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)

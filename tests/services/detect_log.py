@@ -194,17 +194,25 @@ def committed_records(settings: Settings, topic: str) -> dict[int, list[Any]]:
         consumer.close()
 
 
+class Worker(subprocess.Popen[bytes]):
+    """A process with the port of its health and metrics."""
+
+    def __init__(self, port: int, command: Sequence[str], **options: Any) -> None:
+        super().__init__(command, **options)
+        self.port = port
+
+
 class Workers:
     """Detect workers as processes of their own, on ports from `first_port` on."""
 
     def __init__(self, settings: dict[str, str], first_port: int, folder: Path) -> None:
         self.settings = settings
-        self.running: list[subprocess.Popen[bytes]] = []
+        self.running: list[Worker] = []
         self.folder = folder
         self._first_port = first_port
         self._started = 0
 
-    def start(self, *arguments: str, **more: str) -> subprocess.Popen[bytes]:
+    def start(self, *arguments: str, **more: str) -> Worker:
         """One more worker; `more` are settings of detect for this one."""
         self._started += 1
         port = self._first_port + self._started
@@ -212,13 +220,13 @@ class Workers:
         settings |= {f"detect.{name}": value for name, value in more.items()}
         assignments = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
         with self.log(port).open("wb") as output:
-            worker = subprocess.Popen(
+            worker = Worker(
+                port,
                 [sys.executable, "-m", "streams", "run", "detect", *arguments, *assignments],
                 cwd=ROOT,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-        worker.port = port  # type: ignore[attr-defined]
         self.running.append(worker)
         return worker
 
@@ -226,12 +234,12 @@ class Workers:
         """What the worker of a port wrote."""
         return self.folder / f"detect-{port}.log"
 
-    def last_line(self, worker: subprocess.Popen[bytes]) -> str:
+    def last_line(self, worker: Worker) -> str:
         """The last line that a worker wrote."""
-        lines = self.log(worker.port).read_text().splitlines()  # type: ignore[attr-defined]
+        lines = self.log(worker.port).read_text().splitlines()
         return lines[-1] if lines else ""
 
-    def end(self, worker: subprocess.Popen[bytes], number: int = signal.SIGKILL) -> int:
+    def end(self, worker: Worker, number: int = signal.SIGKILL) -> int:
         """End a worker by a signal; its code."""
         worker.send_signal(number)
         code = worker.wait(30)
