@@ -27,24 +27,18 @@ def short_id(kept: KeptLetter) -> str:
 
 
 def letters_table(letters: Iterable[KeptLetter]) -> Table:
-    """One row a letter: when it came, its id, why and where from."""
+    """One row a letter: when it came, its id, why it was refused, and where it came from."""
     table = Table(box=SIMPLE_HEAD)
-    for column in ("came", "id", "stage"):
+    for column in ("came", "id", "reason"):
         table.add_column(column, no_wrap=True)
-    table.add_column("reason", style="bold", overflow="fold")
-    table.add_column("from", overflow="fold")
     table.add_column("what was wrong", overflow="fold", ratio=1)
     for kept in letters:
         letter = kept.letter
-        replayed = Text("replayed", "green") if kept.replayed else Text("")
-        table.add_row(
-            f"{kept.came:%d %b %H:%M:%S}",
-            short_id(kept),
-            letter.stage,
-            visible(letter.reason),
-            _origin(kept),
-            Text.assemble(replayed, " " if kept.replayed else "", visible(letter.message)),
+        where = Text.assemble(
+            (f"{letter.stage} · {_origin(kept)}", _FAINT), (" · replayed" * bool(kept.replayed), "green")
         )
+        wrong = Group(Text(visible(letter.message)), where)
+        table.add_row(f"{kept.came:%d %b %H:%M}", short_id(kept), Text(visible(letter.reason), "bold"), wrong)
     return table
 
 
