@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-
 _FINAL = frozenset({str, int, bool, type(None)})
 """Types that JSON carries as they are; most fields are of one."""
 

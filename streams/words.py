@@ -29,5 +29,5 @@ def words_of(text: str) -> str:
     """
     if text.isascii():
         return " ".join(_RUNS.findall(text.lower()))
-    plain = normalize("NFC", _ACCENTS.sub("", normalize("NFKD", text.casefold())))
+    plain = normalize("NFC", _ACCENTS.sub("", normalize("NFKD", text).casefold()))
     return " ".join(_RUNS.findall(spaced(plain)))

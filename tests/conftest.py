@@ -85,8 +85,9 @@ def elastic_settings(elasticsearch: Elasticsearch) -> Iterator[ElasticsearchSett
     with connect(settings) as client:
         for index in client.indices.get(index=f"{settings.prefix}-*", features="aliases"):
             client.indices.delete(index=index)
-        for template in client.indices.get_index_template(name=f"{settings.prefix}-*")["index_templates"]:
-            client.indices.delete_index_template(name=template["name"])
+        for template in client.indices.get_index_template()["index_templates"]:
+            if template["name"].startswith(settings.prefix):
+                client.indices.delete_index_template(name=template["name"])
 
 
 @pytest.fixture
