@@ -24,7 +24,7 @@ from streams.services.clock_canary import CanaryWatch, canary_document
 from streams.services.monitor import Monitor, Progress
 from streams.settings import load_master, load_settings
 from streams.stack.kafka import Kafka
-from streams.topics import CANARY_SOURCE, TICK, TYPE_HEADER
+from streams.topics import CANARY_SOURCE, FEED_HEADER, TICK, TYPE_HEADER
 
 MINUTE = timedelta(minutes=1)
 NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
@@ -135,6 +135,14 @@ def test_a_log_whose_time_lies_in_the_future_is_not_ticked(kafka: Kafka) -> None
     ahead = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=3)
     prefix.send("news", encode(Tick(ahead)), headers=[(TYPE_HEADER, TICK)])
     with pytest.raises(ConfigurationError, match=format_instant(ahead)):
+        clock.run(prefix.settings, Monitor("clock", Progress(10)), threading.Event())
+
+
+def test_beside_a_feed_of_history_the_clock_does_not_tick(kafka: Kafka) -> None:
+    prefix = new_prefix(kafka, **FAST)
+    headers = [(TYPE_HEADER, TICK), (FEED_HEADER, b"00ff 1700000000000 0")]
+    prefix.send("social", encode(Tick(NOON)), partition=1, headers=headers)
+    with pytest.raises(ConfigurationError, match="a feed is writing history"):
         clock.run(prefix.settings, Monitor("clock", Progress(10)), threading.Event())
 
 
