@@ -65,13 +65,14 @@ def judge(
 ) -> Verdict:
     """What became of `records`, in the order of each partition; `letters` are the values of the dead-letter topic.
 
-    Dead letters may be written twice (the same id); whatever is not of stage ``enrich`` or ``index`` is not about an
-    input record and is left aside.
+    Dead letters may be written twice (the same id). Those of other stages than ``enrich``, and those of a feed, which
+    names its file, are not about an input record and are left aside.
     """
     verdict = Verdict()
     held = _held(documents, verdict)
-    refused = _refused(letters, verdict)
     places = {record.place for record in records}
+    topics = {place.topic for place in places}
+    refused = _refused((letter for letter in letters if letter["origin"]["place"] in topics), verdict)
     for place in refused.keys() - places:
         verdict.faults.append(f"a dead letter names {place}, where there is no input record")
 
