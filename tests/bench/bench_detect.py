@@ -63,7 +63,7 @@ def main() -> None:
             workers.start()
             log.wait_until_applied(1800)
             workers.end(workers.running[0], signal.SIGTERM)
-            log.feed(both(records), every=1 / 60)
+            log.feed(both(records), every=1)
             measure(log, workers)
 
 
