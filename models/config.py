@@ -98,6 +98,8 @@ class TrainingConfig:
     heads: tuple[Head, ...]
     data: tuple[DataSource, ...]
     seed: int = 1
+    start: str = ""
+    """Folder of a finished run with the same heads, whose weights this one goes on from; empty: the encoder's own."""
     languages: tuple[str, ...] = ("en",)
     """BCP 47 primary subtags of the languages that the model reads."""
     encoder: Encoder = Encoder()
@@ -108,9 +110,21 @@ class TrainingConfig:
 def load_config(path: Path) -> TrainingConfig:
     """Read a TOML file.
 
+    With ``extends = "other.toml"`` (beside it) it needs to state only what differs from that file: tables are merged key
+    by key, lists are replaced.
+
     Raises:
         ConfigurationError: no such file, not TOML, an unknown or missing key, or a value of the wrong type.
     """
+    config = _build(TrainingConfig, _read(path), str(path))
+    assert isinstance(config, TrainingConfig)
+    names = [head.name for head in config.heads]
+    if len(set(names)) != len(names):
+        raise ConfigurationError(f"{path}: two heads have one name: {names}")
+    return config
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             table = tomllib.load(file)
@@ -118,12 +132,20 @@ def load_config(path: Path) -> TrainingConfig:
         raise ConfigurationError(f"{path}: cannot be read ({error.strerror})") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path}: not valid TOML ({error})") from error
-    config = _build(TrainingConfig, table, str(path))
-    assert isinstance(config, TrainingConfig)
-    names = [head.name for head in config.heads]
-    if len(set(names)) != len(names):
-        raise ConfigurationError(f"{path}: two heads have one name: {names}")
-    return config
+    base = table.pop("extends", None)
+    if base is None:
+        return table
+    if not isinstance(base, str) or base == path.name:
+        raise ConfigurationError(f"{path}: extends: expected the name of another file beside it, found {base!r}")
+    return _merged(_read(path.parent / base), table)
+
+
+def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in own.items():
+        former = result.get(key)
+        result[key] = _merged(former, value) if isinstance(former, dict) and isinstance(value, dict) else value
+    return result
 
 
 def _build(kind: Any, value: Any, where: str) -> Any:

@@ -1,16 +1,18 @@
 """What a packaged model is worth on labelled texts, beside another model on the same ones."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models import evaluate
+from models.config import TrainingConfig
 from models.datasets import Example
 from models.evaluate import Labels, Probabilities
 from models.onnx_model import OnnxModel
-from models.splits import near_duplicates_of
+from models.splits import divide, near_duplicates_of
 from processors.errors import ConfigurationError
 
 WORST: Final = 25
@@ -18,6 +20,19 @@ WORST: Final = 25
 
 _FEWEST: Final = 20
 """Texts from which a slice gets scores of its own: below, its interval says nothing."""
+
+
+def measured_and_learnt(
+    config: TrainingConfig, learnt_by: TrainingConfig | None, data: Path
+) -> tuple[list[Example], list[Example]]:
+    """Return (texts to measure on, texts that the model learnt from).
+
+    The first are the fold that `config` holds out, or all its texts where it holds out none. The second are what
+    `learnt_by` trains on; where that is None, the rest of the texts of `config`.
+    """
+    rest, held_out = divide(config, data)
+    measured, learnt = (held_out, rest) if config.split.held_out >= 0 else (rest, [])
+    return measured, divide(learnt_by, data)[0] if learnt_by else learnt
 
 
 def prove(

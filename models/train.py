@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -23,6 +23,8 @@ from models.splits import divide
 from models.training import fine_tune, predict
 from processors.errors import ConfigurationError
 
+WEIGHTS: Final = "network.safetensors"
+
 
 def train(config: TrainingConfig, data: Path, out: Path) -> dict[str, Any]:
     """Train the model of `config` on the files in `data`; write everything into the folder `out`.
@@ -40,8 +42,10 @@ def train(config: TrainingConfig, data: Path, out: Path) -> dict[str, Any]:
     torch.manual_seed(config.seed)
     encoder, tokenizer = load_encoder(config.encoder)
     network = Network(encoder, config.heads, config.encoder.dropout)
-    weights = out / "network.safetensors"
+    weights = out / WEIGHTS
     if not weights.exists():
+        if config.start:
+            _start_from(Path(config.start) / WEIGHTS, network)
         encoded = EncodedSet(learnt, config.heads, tokenizer, config.encoder.max_length)
         fine_tune(network, encoded, config.heads, config.optimiser, config.seed, out / "checkpoint.pt")
         save_file({name: value.contiguous() for name, value in network.state_dict().items()}, weights)
@@ -96,6 +100,18 @@ def truths(examples: list[Example], head: Head) -> Labels:
 def _rounded_scores(truth: Labels, probabilities: Probabilities, head: Head) -> dict[str, float]:
     found = scores(truth, probabilities.argmax(1), len(head.labels))
     return {name: round(value, 5) for name, value in found.items()}
+
+
+def _start_from(weights: Path, network: Network) -> None:
+    """Load the weights that a former run ended with.
+
+    Raises:
+        ConfigurationError: they are missing, or of another network.
+    """
+    try:
+        network.load_state_dict(load_file(weights))
+    except (OSError, RuntimeError) as error:
+        raise ConfigurationError(f"{weights}: not the weights of a run to start from ({error})") from error
 
 
 def _claim(config: TrainingConfig, out: Path) -> None:

@@ -82,6 +82,21 @@ def test_a_misspelt_setting_is_refused_with_the_nearest_name(tmp_path: Path) -> 
         load_config(path)
 
 
+def test_a_configuration_states_only_what_differs_from_the_one_it_extends(tmp_path: Path) -> None:
+    (tmp_path / "base.toml").write_text(
+        'name = "x"\nversion = "1"\nheads = []\ndata = []\n[optimiser]\nepochs = 4\nbatch_size = 8\n'
+    )
+    (tmp_path / "own.toml").write_text('extends = "base.toml"\nseed = 7\n[optimiser]\nepochs = 2\n')
+    config = load_config(tmp_path / "own.toml")
+    assert (config.name, config.seed, config.optimiser.epochs, config.optimiser.batch_size) == ("x", 7, 2, 8)
+
+
+def test_a_configuration_that_extends_itself_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text('extends = "own.toml"\n')
+    with pytest.raises(ConfigurationError, match="expected the name of another file beside it"):
+        load_config(tmp_path / "own.toml")
+
+
 def test_the_default_model_has_the_labels_of_the_contract_in_their_order() -> None:
     config = load_config(DEFAULT_CONFIG)
     heads = {head.name: head.labels for head in config.heads if head.exported}

@@ -1,17 +1,24 @@
 """The proof of a model: figures that agree with one another, and a page that holds them."""
 
+import csv
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from models.config import DEFAULT_CONFIG, Split, load_config
 from models.datasets import Example
-from models.onnx_model import OnnxModel
-from models.proof import prove
+from models.onnx_model import DEFAULT_MODEL, OnnxModel
+from models.proof import measured_and_learnt, prove
 from models.proof_page import page
 from processors.errors import ConfigurationError
 from processors.labels import SENTIMENTS
+from streams.commands import models
 
 TEXTS = {
     "Orbit Software soars to a record high after profit beats estimates": "positive",
@@ -111,3 +118,48 @@ def test_the_page_is_whole_and_fetches_nothing(model: OnnxModel) -> None:
     assert "&lt;Tuesday&gt; &amp; Wednesday" in content
     assert content.count("<svg") == 3
     assert "<script" not in content
+
+
+CONFIG = """
+name = "own"
+version = "1"
+[split]
+held_out = -1
+[[heads]]
+name = "sentiment"
+labels = ["negative", "neutral", "positive"]
+[[data]]
+file = "own.csv"
+head = "sentiment"
+"""
+
+
+def test_the_command_measures_a_file_of_ones_own_and_writes_the_report(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text(CONFIG)
+    with (tmp_path / "own.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "label"])
+        writer.writerows([example.text, SENTIMENTS[example.targets["sentiment"]]] for example in examples(TEXTS))
+    arguments = [
+        "evaluate",
+        DEFAULT_MODEL,
+        tmp_path,
+        "--config",
+        tmp_path / "own.toml",
+        "--report",
+        tmp_path / "report",
+    ]
+    result = CliRunner().invoke(models.app, list(map(str, arguments)))
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("sentiment: weighted F1 ")
+    assert json.loads((tmp_path / "report" / "proof.json").read_text())["texts"] == len(TEXTS) * 10
+    assert "</html>" in (tmp_path / "report" / "proof.html").read_text()
+
+
+@pytest.mark.data
+def test_nothing_measured_on_is_a_near_duplicate_of_what_the_shipped_model_learnt(data_dir: Path) -> None:
+    default = load_config(DEFAULT_CONFIG)
+    assert measured_and_learnt(default, None, data_dir) == measured_and_learnt(default, default, data_dir)
+    everything = replace(default, split=Split(held_out=-1))
+    measured, learnt = measured_and_learnt(everything, default, data_dir)
+    assert len(measured) > len(learnt) > 0

@@ -166,3 +166,20 @@ def test_an_encoder_that_is_not_there_is_named(config: TrainingConfig, data_fold
     absent = replace(config, encoder=Encoder(path=str(tmp_path / "absent")))
     with pytest.raises(ConfigurationError, match="absent' cannot be loaded"):
         train(absent, data_folder, tmp_path / "run")
+
+
+def test_a_run_goes_on_from_the_weights_of_the_run_it_starts_from(
+    config: TrainingConfig, data_folder: Path, run: Path, tmp_path: Path
+) -> None:
+    still = replace(config.optimiser, epochs=1, learning_rate=0.0, head_learning_rate=0.0)
+    train(replace(config, start=str(run), optimiser=still), data_folder, tmp_path)
+    texts = ["acmecorp plunges loss", "orbitsoft soars record profit"]
+    first, second = (OnnxModel(folder / "package").predict(texts)["subject"] for folder in (run, tmp_path))
+    assert np.allclose(np.log(first[:, 0] / first[:, 1]), np.log(second[:, 0] / second[:, 1]), atol=1e-3)
+
+
+def test_a_run_to_start_from_that_is_not_there_is_named(
+    config: TrainingConfig, data_folder: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"absent/network\.safetensors: not the weights of a run"):
+        train(replace(config, start=str(tmp_path / "absent")), data_folder, tmp_path / "run")
