@@ -52,7 +52,7 @@ def test_through_kills_every_record_ends_in_one_place_and_alerts_are_those_of_a_
         time.sleep(rng.uniform(0.5, 3))
         deployment.kill(("enrich", "detect", "index")[number % 3])
     witness = Witness(stack.kafka.address, "killed", stack.elasticsearch.address, "killed")
-    deployment.wait_until_done(witness, seconds=240)
+    deployment.wait_until_done(witness, seconds=900)
 
     verdict = prove(deployment, witness, [scenario_file], tmp_path)
     assert verdict.faults == [], str(verdict)

@@ -20,7 +20,8 @@ from processors.evidence import (
 )
 from processors.identity import canonical_json
 from processors.messages import Alert, DocumentSummary, Measure, Term
-from processors.stories import Sighted, Story
+from processors.spread import Spread
+from processors.stories import Story
 
 SETTINGS = EvidenceSettings()
 TEXTS = (
@@ -37,8 +38,8 @@ TEXTS = (
 def candidate(
     document: DocumentSummary, *, spread: int = 1, coordinated: bool = False
 ) -> tuple[DocumentSummary, Story]:
-    first = Sighted(document.published_at, document.identity)
-    return document, Story(first, document.published_at, spread, spread, coordinated)
+    counters = Spread.of(document)._replace(documents=spread, author_hashes=tuple(range(spread)))
+    return document, Story(counters, coordinated)
 
 
 def shown(*candidates: tuple[DocumentSummary, Story]) -> list[str]:
