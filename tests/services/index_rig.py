@@ -180,6 +180,7 @@ def new_rig(kafka: Kafka, elastic: ElasticsearchSettings, folder: Path) -> Itera
         "elasticsearch.prefix": elastic.prefix,
         "services.index_port": str(Ports.picked().kafka),
         "services.retry_longest": "1",
+        "services.log_level": "info",  # what a test that fails leaves behind
         "index.batch_size": "100",
     }
     create_topics(load_settings(None, {}, flags))
