@@ -16,13 +16,13 @@ serving alike. Inputs `input_ids` and `attention_mask`, int64 [batch, length]; o
 """
 
 _TRAINING = """\
-Encoder `{encoder}`, mean pooling, one linear layer a head, {epochs} epochs; every setting stands in the configuration.
+Encoder `{encoder}`, mean pooling, one linear layer a head, {epochs} epochs{start}; every setting stands in the configuration.
 Weights are stored as int8 (a scale per output channel, and per row of the embeddings) and computed with in full
 precision.
 """
 
 _REPRODUCE = """\
-With the extra `train` installed: `tocsin models train models/default.toml --data FOLDER --out FOLDER`. The run is
+`make train TOCSIN_DATA=FOLDER` fetches the encoder and runs all stages. Each is
 seeded; on another machine or number of threads sums round differently, and scores differ within their intervals.
 """
 
@@ -52,7 +52,11 @@ def write_card(config: TrainingConfig, description: dict[str, Any], measures: di
         "## Use\n",
         _USE,
         "## Data and training\n",
-        _TRAINING.format(encoder=config.encoder.path, epochs=config.optimiser.epochs),
+        _TRAINING.format(
+            encoder=config.encoder.path,
+            epochs=config.optimiser.epochs,
+            start=f" from the weights of the run in `{config.start}`" if config.start else "",
+        ),
         _table(
             ["file", "teaches", "texts learnt from"],
             [[source.file, source.head, str(learnt[source.head])] for source in config.data],

@@ -89,7 +89,6 @@ def test_the_figures_of_the_card_hold_on_the_held_out_fold(
     assert stated["full_precision"][measure] - found <= 0.005
 
 
-@pytest.mark.xfail(strict=True, reason="not reached yet: see models/EXPERIMENTS.md for what was tried")
 @pytest.mark.parametrize(
     ("head", "measure", "floor"), [("sentiment", "weighted_f1", 0.86), ("topic", "accuracy", 0.89)]
 )
