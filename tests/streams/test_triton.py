@@ -4,6 +4,7 @@ The real server is asked in `tests/services/test_enrich.py`.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -201,7 +202,9 @@ def test_a_server_of_another_model_is_refused_at_the_start_naming_both() -> None
     server.stated = {"name": "stranger", "model_version": "9", "model_hash": "f" * 64}
 
     async def work(client: Client) -> None:
-        with pytest.raises(ConfigurationError, match=r"stranger 9 \(ffffffffffff\).*tocsin-minilm"):
+        model = client.classifier.model
+        at_hand = re.escape(f"{model.name} {model.version} ({model.hash[:12]})")
+        with pytest.raises(ConfigurationError, match=rf"stranger 9 \(ffffffffffff\).*belongs to {at_hand}"):
             await client.classifier.check()
 
     run(server, work)
