@@ -1,6 +1,6 @@
 """A model that answers at once, inside Triton's Python backend: what enrich does beside the model can be measured.
 
-A text's labels follow from its tokens. Texts with the word of `REFUSED` are refused, as a real model refuses tokens
+A text's labels follow from its tokens. Texts with the token `REFUSED` are refused, as a real model refuses tokens
 that it does not know.
 """
 
@@ -13,8 +13,8 @@ sys.path.insert(0, os.environ["MODEL_SITE_PACKAGES"])
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
-REFUSED = 10386
-"""The token of the word "forbidden" in the shipped tokenizer."""
+REFUSED = -1
+"""No token has this number: whoever wants one refused writes its number here."""
 
 
 class TritonPythonModel:

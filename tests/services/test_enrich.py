@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from processors.identity import partition_of
 from processors.messages import Canary, DeadLetter, LabelledDocument, Mention, Tick, WideRecord
 from streams.codec import decode, encode
 from streams.kafka_clients import admin, consumer, producer
+from streams.model_inputs import load_model
 from streams.settings import DEFAULT_MODEL, Settings, load_settings
 from streams.stack.kafka import Kafka
 from streams.stack.ports import Ports
@@ -41,11 +41,15 @@ _numbers = count()
 
 @pytest.fixture(scope="module")
 def instant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
-    """The real server with a model that answers at once."""
+    """The real server with a model that answers at once, and refuses the word "forbidden"."""
     folder = tmp_path_factory.mktemp("instant")
     write_repository(folder / "models", DEFAULT_MODEL, "python", "cpu")
+    [encoding] = load_model(DEFAULT_MODEL)[0].encode(["forbidden"])
+    model = (
+        (Path(__file__).parent / "instant_model.py").read_text().replace("REFUSED = -1", f"REFUSED = {encoding.ids[1]}")
+    )
     for version in (folder / "models" / MODEL_NAME).glob("*/model.py"):
-        shutil.copy(Path(__file__).parent / "instant_model.py", version)
+        version.write_text(model)
     with Stack(folder / "stack", Ports.picked(), models=folder / "models") as stack:
         stack.up({"triton"})
         yield stack.triton

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -29,7 +30,10 @@ def services(stack: Stack) -> Iterator[Services]:
 
 def workers(services: Services) -> dict[str, int]:
     """The processes of the services, by name; a child that is only beginning or ending has none."""
-    commands = {child.pid: child.cmdline() for child in psutil.Process(services.pid).children()}
+    commands = {}
+    for child in psutil.Process(services.pid).children():
+        with suppress(psutil.NoSuchProcess):  # a zombie counts as none
+            commands[child.pid] = child.cmdline()
     return {words[words.index("run") + 1]: pid for pid, words in commands.items() if "run" in words}
 
 
