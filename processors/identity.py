@@ -6,17 +6,18 @@ All of it is part of the contract: a consumer in any language can compute the sa
 import hashlib
 import json
 import math
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
-_FINAL = frozenset({str, int, bool, type(None)})
-"""Types that JSON carries as they are; most fields are of one."""
-
-_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+_EXACT = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+_CONSTANTS = {None: "null", False: "false", True: "true"}
+_quoted: Callable[[str], str] = json.encoder.encode_basestring
 
 
 def identity_of(source: str, document_id: str) -> str:
@@ -53,49 +54,74 @@ def format_instant(instant: datetime) -> str:
     """
     if instant.tzinfo is None:
         raise ValueError(f"naive datetime {instant!r}: give it a time zone")
-    text = instant.astimezone(UTC).isoformat()
-    return text.replace("+00:00", "Z")
+    return f"{instant.astimezone(UTC).replace(tzinfo=None).isoformat()}Z"
 
 
-def canonical_json(value: Any) -> bytes:
+def canonical_json(value: Any, memo: dict[int, str] | None = None) -> bytes:
     """The one byte form of a message: UTF-8 JSON, sorted keys, no spaces, floats at 6 significant digits.
 
     A dict that is a dataclass's field (a document's `metadata`) is the user's own, JSON already, and keeps its
     numbers exactly. Takes dataclasses, mappings, sequences, datetimes (RFC 3339 UTC) and scalars. Equal values
     give equal bytes on every platform. Raises ValueError for NaN and infinities, which JSON cannot carry.
+    Dataclasses that several messages share are written once where all get the same `memo`, which they must outlive.
     """
-    return _ENCODER.encode(plain(value)).encode("utf-8", "surrogatepass")
+    return _text(value, memo).encode("utf-8", "surrogatepass")
 
 
-def plain(value: Any) -> Any:
-    """`value` as JSON-ready dicts, lists and scalars, floats rounded or kept as in `canonical_json`."""
-    if value is None or isinstance(value, bool | int | str):
-        return value
+def _text(value: Any, memo: dict[int, str] | None) -> str:
+    """`value` as JSON, written straight away: a tree of dicts in between would take as long again."""
+    if isinstance(value, str):
+        return _quoted(value)
+    if value is None or isinstance(value, bool):
+        return _CONSTANTS[value]
+    if isinstance(value, int):
+        return int.__repr__(value)
     if isinstance(value, float):
         return _six_digits(value)
-    if names := _field_names(value.__class__):
-        parts = [(name, getattr(value, name)) for name in names]
-        return {name: part if type(part) in _FINAL or isinstance(part, dict) else plain(part) for name, part in parts}
+    if form := _form(value.__class__):
+        return _dataclass_text(value, *form, memo)
     if isinstance(value, datetime):
-        return format_instant(value)
+        return f'"{format_instant(value)}"'
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        named = {str(key): item for key, item in value.items()}
+        return "{" + ",".join([f"{_quoted(name)}:{_text(named[name], memo)}" for name in sorted(named)]) + "}"
     if isinstance(value, list | tuple | frozenset | set):
         items = sorted(value) if isinstance(value, frozenset | set) else value
-        return [plain(item) for item in items]
+        return "[" + ",".join([_text(item, memo) for item in items]) + "]"
     if isinstance(value, np.generic):
-        return plain(value.item())
+        return _text(value.item(), memo)
     raise TypeError(f"no JSON form for {type(value).__name__}")
 
 
+def _dataclass_text(
+    value: Any, openings: tuple[str, ...], parts_of: Callable[[Any], tuple[Any, ...]], memo: dict[int, str] | None
+) -> str:
+    if memo is not None and (known := memo.get(id(value))):
+        return known
+    parts = []
+    for opening, part in zip(openings, parts_of(value), strict=True):
+        if part.__class__ is str:
+            parts.append(opening + _quoted(part))
+        else:
+            parts.append(opening + (_EXACT.encode(part) if isinstance(part, dict) else _text(part, memo)))
+    text = "".join(parts) + "}"
+    if memo is not None:
+        memo[id(value)] = text
+    return text
+
+
 @cache
-def _field_names(kind: type) -> tuple[str, ...]:
-    """Of a dataclass; none for any other type."""
-    return tuple(f.name for f in fields(kind)) if is_dataclass(kind) else ()
+def _form(kind: type) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]] | None:
+    """Of a dataclass: what stands before each field's value, and what takes the values, both by name; else None."""
+    if not is_dataclass(kind):
+        return None
+    first, *others = sorted(f.name for f in fields(kind))
+    openings = (f"{{{_quoted(first)}:", *(f",{_quoted(name)}:" for name in others))
+    return openings, attrgetter(first, *others) if others else lambda value: (getattr(value, first),)
 
 
-def _six_digits(number: float) -> float | int:
+def _six_digits(number: float) -> str:
     if not math.isfinite(number):
         raise ValueError(f"{number} has no JSON form")
     rounded = float(f"{number:.6g}")
-    return int(rounded) if rounded.is_integer() and abs(rounded) < 1e15 else rounded
+    return str(int(rounded)) if rounded.is_integer() and abs(rounded) < 1e15 else repr(rounded)

@@ -22,6 +22,7 @@ _READ_CHARACTERS: Final = 600
 # the tweets of 2014, of whose tags other than English more than half stand on English texts.
 _ENGLISH_PRIOR: Final = 12.0
 _HINT_PRIOR: Final = 3.0
+_LARGEST_PRIOR: Final = _ENGLISH_PRIOR * _HINT_PRIOR
 
 # Words that only English writes so. Two of them, making up an eighth of the text, save the model's walk over its bytes.
 _ENGLISH_WORDS: Final = frozenset(
@@ -56,12 +57,17 @@ def language_of(text: str, hint: str | None) -> str:
         return language
     if _plainly_english(words):
         return "en"
-    likelihoods: dict[str, float] = dict(_identifier().rank(words))
-    likelihoods["en"] *= _ENGLISH_PRIOR
     hinted = primary_subtag(hint)
-    if hinted in likelihoods:
-        likelihoods[hinted] *= _HINT_PRIOR
-    likeliest, _ = max(likelihoods.items(), key=lambda item: (item[1], item[0]))
+    best, likeliest = 0.0, ""
+    for language, likelihood in _identifier().rank(words):
+        if likelihood * _LARGEST_PRIOR < best:  # and so is every one after it
+            break
+        weighted = likelihood
+        if language == "en":
+            weighted *= _ENGLISH_PRIOR
+        if language == hinted:
+            weighted *= _HINT_PRIOR
+        best, likeliest = max((best, likeliest), (weighted, language))
     return likeliest
 
 

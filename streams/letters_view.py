@@ -10,7 +10,6 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from processors.identity import plain
 from streams.alert_view import visible
 from streams.codec import encode
 from streams.letters import KeptLetter, original_of
@@ -71,7 +70,7 @@ def letter_details(kept: KeptLetter) -> RenderableType:
 def as_line(kept: KeptLetter) -> bytes:
     """The same for programs: one line of JSON."""
     came = kept.came.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return encode({"id": kept.letter.id, "came": came, "replayed": kept.replayed or None, "letter": plain(kept.letter)})
+    return encode({"id": kept.letter.id, "came": came, "replayed": kept.replayed or None, "letter": kept.letter})
 
 
 def _origin(kept: KeptLetter) -> str:

@@ -104,7 +104,8 @@ class Composer:
             ("received", _digits(reading.received)),
             ("labelled", _digits(labelled)),
         )
-        value = encode(document)
+        memo: dict[int, str] = {}  # the summary stands in every mention and in the wide record
+        value = encode(document, memo)
         if len(value) > MAX_MESSAGE_BYTES:
             raise too_large(len(value), MAX_MESSAGE_BYTES)
         yield Record(self._documents, partition_of(document.identity, self._count), key, value, headers)
@@ -115,9 +116,9 @@ class Composer:
             return
         for mention in enriched.mentions:
             partition = partition_of(mention.company, self._count)
-            yield Record(self._mentions, partition, mention.company.encode(), encode(mention), headers)
+            yield Record(self._mentions, partition, mention.company.encode(), encode(mention, memo), headers)
         if enriched.wide is not None:
-            yield Record(self._wide, 0, WIDE_KEY, encode(enriched.wide), headers)
+            yield Record(self._wide, 0, WIDE_KEY, encode(enriched.wide, memo), headers)
 
     def _dead_letter(self, reading: Reading, refusal: PoisonError) -> Record:
         letter: DeadLetter = dead_letter("enrich", refusal, reading.origin, reading.original)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.identity import canonical_json, content_id, format_instant, partition_of
+from processors.messages import DeadLetter, Document, Origin
 
 json_values = st.recursive(
     st.none()
@@ -48,6 +49,19 @@ def test_known_values_stay_as_they_are_because_others_compute_them_too() -> None
     assert canonical_json({"b": 1.0, "a": [0.1234567, None], "t": datetime(2020, 1, 1, tzinfo=UTC)}) == (
         b'{"a":[0.123457,null],"b":1,"t":"2020-01-01T00:00:00Z"}'
     )
+
+
+def test_what_messages_share_is_written_as_if_each_were_alone() -> None:
+    origin = Origin("t", 1, 2)
+    letters = [DeadLetter("enrich", reason, "m", origin, "", "", 0) for reason in ("one", "other")]
+    memo: dict[int, str] = {}
+    assert [canonical_json(letter, memo) for letter in letters] == [canonical_json(letter) for letter in letters]
+    assert memo[id(origin)] == '{"offset":2,"partition":1,"place":"t"}'
+
+
+def test_the_metadata_of_a_user_keep_their_numbers() -> None:
+    document = Document("1", "wire", "news", datetime(2020, 1, 1, tzinfo=UTC), metadata={"b": 1.23456789, "a": 2.0})
+    assert b'"metadata":{"a":2.0,"b":1.23456789}' in canonical_json(document)
 
 
 def test_parts_of_an_id_do_not_run_together() -> None:
