@@ -13,7 +13,7 @@ from processors.errors import InvariantError
 from processors.history import FEED, History, Series
 from processors.incidents import Watch
 from processors.ledger import Counted, Ledger, key_of
-from processors.messages import Alert, DocumentSummary, Mention, SeriesPoint, Tick, Versions, WideRecord
+from processors.messages import Alert, DocumentSummary, Mention, SeriesPoint, Tick, Unlabelled, Versions, WideRecord
 from processors.owners import STORY, TERMS, Owners
 from processors.seasons import DAY, HOUR, utc_offset
 from processors.series import WIDE, kind_of_series, owner_of, series_of_mention, series_of_wide
@@ -23,6 +23,8 @@ from processors.surprise import count_interval, surprise
 
 _PROGRESS: Final = "progress"
 _UTC: Final = "UTC"
+_UNLABELLED: Final = "unlabelled"
+"""Owns the identities whose first text nobody labelled: no other owner counts them."""
 
 
 class Outcomes(NamedTuple):
@@ -112,11 +114,11 @@ class Detector:
         self._awake: dict[str, int] = {}  # series → second of its latest document, while it publishes points
         self._sources: set[str] = set()
 
-    def apply(self, event: Mention | WideRecord | Tick, clock: Clock) -> Outcomes:
+    def apply(self, event: Mention | WideRecord | Unlabelled | Tick, clock: Clock) -> Outcomes:
         """Count one event. `clock` is the state of time after it; only ticks make time-driven work due.
 
-        A document that is late, or whose identity its owner knows already, changes nothing. An alert's `at` is
-        the later of the clock and the document that rang.
+        A document that is late, or whose identity its owner knows already, or that came first as a text that nobody
+        labelled, changes nothing. An alert's `at` is the later of the clock and the document that rang.
 
         Raises PoisonError for a record that cannot be processed (``unknown-time-zone``, ``bad-signature``). After
         any exception the state is as before.
@@ -126,6 +128,8 @@ class Detector:
                 outcomes = self._tick(clock)
             elif isinstance(event, Mention):
                 outcomes = self._mention(event, clock)
+            elif isinstance(event, Unlabelled):
+                outcomes = self._pass_over(event, clock)
             else:
                 outcomes = self._wide(event, clock)
         except BaseException:
@@ -175,14 +179,23 @@ class Detector:
             series = tuple(name for name in series if not name.startswith("sector:"))
         return self._count(_Record(WIDE, series, "", _UTC, record.document), clock)
 
+    def _pass_over(self, document: Unlabelled, clock: Clock) -> Outcomes:
+        """Remember an identity as long as a counted one, so that it never counts."""
+        second, reached = _instants(document.published_at, clock)
+        key = key_of(document.identity)
+        if self._is_late(second, reached) or self._ledger.knows(_UNLABELLED, key):
+            return _NOTHING
+        self._ledger.add(_UNLABELLED, key, (second if reached is None else max(second, reached)) // HOUR, None)
+        return Outcomes(changed=self._changes.commit())
+
     def _count(self, record: _Record, clock: Clock) -> Outcomes:
         """Count a document that is neither late nor known."""
-        document, now = record.document, clock.now
-        second, reached = int(document.published_at.timestamp()), None if now is None else int(now.timestamp())
-        if document.late or (reached is not None and second < reached - self._settings.lateness_hours * HOUR):
+        document = record.document
+        second, reached = _instants(document.published_at, clock)
+        if document.late or self._is_late(second, reached):
             return _NOTHING
         key = key_of(document.identity)
-        if self._ledger.knows(record.owner, key):
+        if self._ledger.knows(record.owner, key) or self._ledger.knows(_UNLABELLED, key):
             return _NOTHING
         utc_offset(record.time_zone, second // HOUR)  # refuses an unknown zone before anything changed
 
@@ -366,6 +379,9 @@ class Detector:
             revision=bucket.revision,
         )
 
+    def _is_late(self, second: int, reached: int | None) -> bool:
+        return reached is not None and second < reached - self._settings.lateness_hours * HOUR
+
     def _is_closed(self, hour: int) -> bool:
         progress = self._progress.get(_PROGRESS)
         return progress is not None and progress.open_hour is not None and hour < progress.open_hour
@@ -392,6 +408,11 @@ class Detector:
         self._history.forget_derived()
         self._awake = {name: self._series[name].latest for name in self._series.names() if name != FEED}
         self._sources = {name for name in self._awake if name.startswith("source:")}
+
+
+def _instants(published_at: datetime, clock: Clock) -> tuple[int, int | None]:
+    """The second of a document, and that which the clock has reached."""
+    return int(published_at.timestamp()), None if clock.now is None else int(clock.now.timestamp())
 
 
 def _origin(document: DocumentSummary, key: str) -> str:

@@ -85,6 +85,16 @@ class Canary:
 
 
 @dataclass(frozen=True, slots=True)
+class Unlabelled:
+    """No model reads the first text of `identity`: it feeds no series, and nor does what comes later under its name.
+    enrich writes it to wherever a later text might count: to every partition of the mentions and to wide."""
+
+    identity: str
+    published_at: datetime
+    schema: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True)
 class Sentiment:
     """The sentiment head's answer; the three probabilities sum to 1."""
 

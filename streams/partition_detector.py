@@ -13,14 +13,14 @@ from processors.clock import Clock
 from processors.detection import DetectorSettings
 from processors.detector import Detector
 from processors.errors import ConfigurationError, InvariantError, PoisonError
-from processors.messages import Alert, Canary, DeadLetter, Mention, Origin, SeriesPoint, Tick, WideRecord
+from processors.messages import Alert, Canary, DeadLetter, Mention, Origin, SeriesPoint, Tick, Unlabelled, WideRecord
 from streams.applied import APPLIED, Adoption, Applied, Inventory
 from streams.codec import decode
 from streams.deadletters import dead_letter, refusal_of
-from streams.topics import CANARY, TICK
+from streams.topics import CANARY, TICK, UNLABELLED
 
 LogName = Literal["mentions", "wide"]
-Outcome = Literal["applied", "tick", "canary", "dead-letter"]
+Outcome = Literal["applied", "tick", "canary", "unlabelled", "dead-letter"]
 
 STATE_MENDED_BY: Final = "`tocsin run detect --rebuild` builds it again from the log"
 
@@ -196,7 +196,10 @@ class PartitionDetector:
             return self._tick(decode(Tick, value))
         if record.type == CANARY:
             return Effects("canary", canary=decode(Canary, value))
-        raise PoisonError("unknown-type", f"record of type {record.type!a}: known are tick and canary")
+        if record.type == UNLABELLED:
+            outcomes = self._detector.apply(decode(Unlabelled, value), self._clock)
+            return Effects("unlabelled", changed=outcomes.changed)
+        raise PoisonError("unknown-type", f"record of type {record.type!a}: known are tick, canary and unlabelled")
 
     def _tick(self, tick: Tick) -> Effects:
         if tick.origin not in self._clock.origins:

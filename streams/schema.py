@@ -22,6 +22,7 @@ from processors.messages import (
     Mention,
     SeriesPoint,
     Tick,
+    Unlabelled,
     WideRecord,
 )
 from streams.codec import ID_PATTERN, SOURCE_PATTERN, TIMESTAMP_PATTERN
@@ -38,8 +39,10 @@ MESSAGES: Final[dict[str, type]] = {
     "alerts": Alert,
     "deadletters": DeadLetter,
     "canary": Canary,
+    "unlabelled": Unlabelled,
 }
-"""What is described: the values of each topic, the lines of input files (``input``), and the ticks among them."""
+"""What is described: the values of each topic, the lines of input files (``input``), and what stands among them: ticks, and
+documents that nobody labelled."""
 
 UNDEFINED: Final = ("feedback", "state")
 """Topics whose messages have no definition yet."""

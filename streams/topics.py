@@ -22,6 +22,9 @@ TICK: Final = b"tick"
 CANARY: Final = b"canary"
 """Its type on wide: the value is a `processors.messages.Canary`."""
 
+UNLABELLED: Final = b"unlabelled"
+"""Its type on mentions and wide: the value is a `processors.messages.Unlabelled`."""
+
 CANARY_SOURCE: Final = "tocsin-canary"
 """The source of canary documents: they are labelled and indexed like any other, and feed no series."""
 

@@ -3,7 +3,7 @@
 | read | written |
 | --- | --- |
 | a document | itself, labelled, to documents; one mention per company; one wide record |
-| a document that no model reads | itself, unlabelled, to documents |
+| a document that no model reads | itself, unlabelled, to documents; an `Unlabelled` to every partition of the mentions and to wide, so that nothing else counts under its identity |
 | the canary | itself to documents; if labelled, a `Canary` to wide: it feeds no series |
 | anything refused | a dead letter |
 | a tick | itself, with its origin, to every partition of the mentions and to wide |
@@ -17,10 +17,10 @@ from typing import Final, Literal, NamedTuple
 from processors.enrichment import Classification, Enriched, Enricher, Prepared
 from processors.errors import PoisonError
 from processors.identity import partition_of
-from processors.messages import Canary, DeadLetter, Kind, Origin, Tick
+from processors.messages import Canary, DeadLetter, Kind, Origin, Tick, Unlabelled
 from streams.codec import MAX_MESSAGE_BYTES, encode, too_large
 from streams.deadletters import dead_letter, refusal_of
-from streams.topics import CANARY, CANARY_SOURCE, TICK, TYPE_HEADER, Topics
+from streams.topics import CANARY, CANARY_SOURCE, TICK, TYPE_HEADER, UNLABELLED, Topics
 
 Outcome = Literal["labelled", "unlabelled", "late", "refused"]
 Headers = tuple[tuple[str, bytes], ...]
@@ -69,6 +69,7 @@ class Composer:
         self._count = topics.settings.mention_partitions
         self._documents, self._mentions = topics.name("documents"), topics.name("mentions")
         self._wide, self._dead = topics.name("wide"), topics.name("deadletters")
+        self._log = (*((self._mentions, partition) for partition in range(self._count)), (self._wide, 0))
 
     def compose(self, reading: Reading, answer: Classification | PoisonError | None, labelled: int) -> Written:
         """The records for a document or a refused record, given the model's `answer` (None where it was not asked).
@@ -93,7 +94,7 @@ class Composer:
         """The last tick of each input partition among `ticks`, for everyone whose clock it moves."""
         for origin, tick in last_ticks(ticks).items():
             value = encode(Tick(tick.at, origin))
-            for topic, partition in (*((self._mentions, p) for p in range(self._count)), (self._wide, 0)):
+            for topic, partition in self._log:
                 yield Record(topic, partition, origin.encode(), value, ((TYPE_HEADER, TICK),))
 
     def _records(self, reading: Reading, prepared: Prepared, enriched: Enriched, labelled: int) -> Iterator[Record]:
@@ -114,11 +115,15 @@ class Composer:
                 canary = encode(Canary(document.identity, document.published_at))
                 yield Record(self._wide, 0, CANARY, canary, ((TYPE_HEADER, CANARY), *headers))
             return
+        if enriched.wide is None:
+            note = encode(Unlabelled(document.identity, document.published_at))
+            for topic, partition in self._log:
+                yield Record(topic, partition, key, note, ((TYPE_HEADER, UNLABELLED), *headers))
+            return
         for mention in enriched.mentions:
             partition = partition_of(mention.company, self._count)
             yield Record(self._mentions, partition, mention.company.encode(), encode(mention, memo), headers)
-        if enriched.wide is not None:
-            yield Record(self._wide, 0, WIDE_KEY, encode(enriched.wide, memo), headers)
+        yield Record(self._wide, 0, WIDE_KEY, encode(enriched.wide, memo), headers)
 
     def _dead_letter(self, reading: Reading, refusal: PoisonError) -> Record:
         letter: DeadLetter = dead_letter("enrich", refusal, reading.origin, reading.original)

@@ -18,6 +18,7 @@ from processors.messages import (
     SeriesPoint,
     Tick,
     Topic,
+    Unlabelled,
     Versions,
     WideRecord,
 )
@@ -111,7 +112,7 @@ class Partition:
         self.points: list[SeriesPoint] = []
         self.changed: set[str] = set()
 
-    def apply(self, *events: Mention | WideRecord | Tick) -> list[Alert]:
+    def apply(self, *events: Mention | WideRecord | Unlabelled | Tick) -> list[Alert]:
         """Apply events as they are; the alerts they raised."""
         raised: list[Alert] = []
         for event in events:

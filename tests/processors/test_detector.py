@@ -28,7 +28,7 @@ from processors.detection import DetectionSettings, DetectorSettings
 from processors.detector import Detector, Outcomes
 from processors.errors import InvariantError, PoisonError
 from processors.identity import canonical_json
-from processors.messages import Mention, Tick, WideRecord
+from processors.messages import Mention, Tick, Unlabelled, WideRecord
 from processors.owners import Owners
 from processors.state import STATE_VERSIONS, Changes
 
@@ -145,6 +145,34 @@ def test_a_duplicate_changes_nothing_whatever_it_says(ordinary: Partition) -> No
     other = replace(first, document=replace(document("same", NOON + 3, "negative"), excerpt="other"))
     assert ordinary.detector.apply(other, ordinary.clock) == Outcomes()
     assert ordinary.state() == before
+
+
+def test_what_came_first_as_a_text_that_nobody_labelled_never_counts_whatever_comes_later(ordinary: Partition) -> None:
+    ordinary.apply(*(Unlabelled(m.document.identity, m.document.published_at) for m in burst(12, NOON)))
+    before = ordinary.state()
+    assert ordinary.apply(*burst(12, NOON)) == []
+    assert ordinary.state() == ordinary.restored().state() == before
+    assert ordinary.restored().apply(*burst(12, NOON)) == []
+    assert ordinary.apply(*burst(12, NOON + 0.1)), "others ring as ever"
+
+
+def test_what_counted_first_is_not_taken_back_by_a_text_that_nobody_labels(ordinary: Partition) -> None:
+    one, other = ordinary, ordinary.restored()
+    told = burst(12, NOON)
+    one.apply(*told)
+    other.apply(*(event for m in told for event in (m, Unlabelled(m.document.identity, m.document.published_at), m)))
+    assert one.alerts == other.alerts != []
+    one.tick(NOON + 30)
+    other.tick(NOON + 30)
+    assert one.final_points() == other.final_points()
+
+
+def test_an_identity_that_nobody_labelled_is_forgotten_with_its_time(ordinary: Partition) -> None:
+    ordinary.apply(Unlabelled("twitter/foreign", START + timedelta(hours=NOON)))
+    noted = [key for key in ordinary.state() if key.startswith("identities/unlabelled/")]
+    ordinary.tick(NOON + 100)
+    assert len(noted) == 1
+    assert not [key for key in ordinary.state() if key.startswith("identities/unlabelled/")]
 
 
 def test_an_incident_lives_under_one_id_and_does_not_flap(ordinary: Partition) -> None:
@@ -501,12 +529,12 @@ TEXTS = [words(f"text {i}") for i in range(6)] + [words("text 0") + " more"]
 
 
 @st.composite
-def happenings(draw: st.DrawFn) -> list[Mention | WideRecord | Tick]:
-    """Documents within some days in almost any order, with ticks between."""
-    events: list[Mention | WideRecord | Tick] = []
+def happenings(draw: st.DrawFn) -> list[Mention | WideRecord | Unlabelled | Tick]:
+    """Documents within some days in almost any order, some unlabelled, with ticks between."""
+    events: list[Mention | WideRecord | Unlabelled | Tick] = []
     reached = 24.0 * QUIET_DAYS
     for number in range(draw(st.integers(1, 60))):
-        what = draw(st.sampled_from(["mention"] * 6 + ["wide"] * 2 + ["tick"] * 3))
+        what = draw(st.sampled_from(["mention"] * 6 + ["wide"] * 2 + ["tick"] * 3 + ["unlabelled"]))
         if what == "tick":
             reached += draw(st.sampled_from([0.1, 0.6, 1.0, 5.0, 26.0, 24.0 * 8]))  # the last drops every series
             events.append(Tick(START + timedelta(hours=reached)))
@@ -521,6 +549,9 @@ def happenings(draw: st.DrawFn) -> list[Mention | WideRecord | Tick]:
             topic=draw(st.sampled_from(["earnings", "dividend"])),
             versions=draw(st.sampled_from([VERSIONS] * 5 + [replace(VERSIONS, model_hash="new")])),
         )
+        if what == "unlabelled":
+            events.append(Unlabelled(told.identity, told.published_at))
+            continue
         companies = draw(st.sampled_from([1, 1, 2, 9]))
         company = draw(st.sampled_from(["ACME", "GLOBEX"]))
         events.append(mention(told, company, companies) if what == "mention" else wide(told))
@@ -534,7 +565,7 @@ def told(outcomes: Outcomes) -> bytes:
 @settings(max_examples=60, deadline=None)
 @given(happenings(), st.data())
 def test_state_survives_serialisation_at_any_point(
-    events: list[Mention | WideRecord | Tick], data: st.DataObject
+    events: list[Mention | WideRecord | Unlabelled | Tick], data: st.DataObject
 ) -> None:
     partition, shadow = after_quiet_days(), after_quiet_days()
     cuts = data.draw(st.sets(st.integers(0, len(events)), max_size=4))
@@ -560,9 +591,9 @@ def test_state_survives_serialisation_at_any_point(
 
 @settings(max_examples=40, deadline=None)
 @given(happenings(), st.data())
-def test_duplicates_change_nothing(events: list[Mention | WideRecord | Tick], data: st.DataObject) -> None:
+def test_duplicates_change_nothing(events: list[Mention | WideRecord | Unlabelled | Tick], data: st.DataObject) -> None:
     once, twice = after_quiet_days(), after_quiet_days()
-    applied: list[Mention | WideRecord] = []
+    applied: list[Mention | WideRecord | Unlabelled] = []
     for event in events:
         assert [canonical_json(a) for a in once.apply(event)] == [canonical_json(a) for a in twice.apply(event)]
         if not isinstance(event, Tick):
@@ -608,7 +639,7 @@ def test_order_within_the_lateness_does_not_change_closed_buckets(data: st.DataO
 @settings(max_examples=60, deadline=None)
 @given(happenings())
 def test_no_sequence_of_events_crashes_it_and_all_that_comes_of_it_is_sound(
-    events: list[Mention | WideRecord | Tick],
+    events: list[Mention | WideRecord | Unlabelled | Tick],
 ) -> None:
     partition = after_quiet_days()
     partition.apply(*events)

@@ -10,7 +10,7 @@ from enrich_parts import NOON, KnownLog, Message, composer, document, intake, ti
 from processors.enrichment import Classification
 from processors.errors import FatalError, InvariantError, PoisonError
 from processors.identity import partition_of
-from processors.messages import Canary, DeadLetter, LabelledDocument, Mention, Tick, WideRecord
+from processors.messages import Canary, DeadLetter, LabelledDocument, Mention, Tick, Unlabelled, WideRecord
 from streams.codec import decode
 from streams.services.enrich_records import Reading, Record, Written
 from streams.testkit import WordClassifier
@@ -67,9 +67,19 @@ def test_stage_times_travel_with_every_record_in_milliseconds() -> None:
 
 def test_a_document_that_no_model_reads_is_indexed_unlabelled_and_feeds_no_series() -> None:
     written = compose(document(text="波音公司股价下跌，因为订单减少"), None)
-    [record] = written.records
-    assert (written.outcome, record.topic) == ("unlabelled", "t.documents")
+    topics = by_topic(written)
+    [record] = topics.pop("t.documents")
+    assert written.outcome == "unlabelled"
     assert decode(LabelledDocument, record.value).status == "unlabelled"
+    notes = [note for notes in topics.values() for note in notes]
+    assert {dict(note.headers)["type"] for note in notes} == {b"unlabelled"}, "that it counts nowhere is all they tell"
+
+
+def test_of_a_document_that_no_model_reads_all_are_told_who_might_count_another_under_its_identity() -> None:
+    topics = by_topic(compose(document(text="波音公司股价下跌，因为订单减少"), None))
+    notes = [*topics["t.mentions"], *topics["t.wide"]]
+    assert [(note.topic, note.partition) for note in notes] == [*(("t.mentions", p) for p in range(3)), ("t.wide", 0)]
+    assert {decode(Unlabelled, note.value) for note in notes} == {Unlabelled("wire/1", NOON)}
 
 
 def test_the_canary_is_indexed_and_proves_itself_on_wide_but_feeds_no_series() -> None:

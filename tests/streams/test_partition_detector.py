@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from processors.detection import DetectionSettings, DetectorSettings
 from processors.errors import ConfigurationError, InvariantError
-from processors.messages import Canary, DocumentSummary, Mention, Sentiment, Tick, Topic, Versions
+from processors.messages import Canary, DocumentSummary, Mention, Sentiment, Tick, Topic, Unlabelled, Versions
 from processors.signatures import signature_of
 from streams.applied import APPLIED, Adoption, Applied, Inventory, differences, hash_of
 from streams.codec import encode
@@ -66,6 +66,10 @@ def history() -> list[LogRecord]:
         values.append((None, encode(record)))
         if number % 9 == 0:
             values.append((None, b"{"))
+        if number % 7 == 3:
+            values.append(
+                (b"unlabelled", encode(Unlabelled(f"twitter/foreign-{number}", record.document.published_at)))
+            )
     values.append((b"tick", encode(Tick(START, "somebody/7"))))
     values.append((b"canary", encode(Canary("tocsin-canary/1", START))))
     return [LogRecord(offset, *value) for offset, value in enumerate(values)]
