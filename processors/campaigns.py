@@ -12,12 +12,9 @@ The usual shares were measured on 41,877 tweets about 88 companies (2014): 29 % 
 
 from dataclasses import dataclass
 from math import log
-from typing import Annotated, Final
+from typing import Final
 
-from annotated_types import Ge, Le
-
-from processors.errors import ConfigurationError
-from processors.parameters import parameter
+from processors.detection import CampaignSettings
 
 REACH_CLASSES: Final = 16
 SMALL_REACH: Final = 32
@@ -29,38 +26,6 @@ def reach_class(reach: int) -> int:
 
 
 _SMALL_CLASSES: Final = reach_class(SMALL_REACH)
-
-
-@dataclass(frozen=True, slots=True)
-class CampaignSettings:
-    """When a story counts as coordinated."""
-
-    least_authors: Annotated[int, Ge(2), Le(1000)] = parameter(
-        8, "fewer distinct authors than this are never a campaign"
-    )
-    usual_small: float = parameter(0.3, "usual share of accounts with a reach below 32")
-    usual_alike: float = parameter(
-        0.4, "usual share of accounts of about one size, a factor of 8 from least to greatest"
-    )
-    chance: float = parameter(0.001, "accounts as small, or as alike, as this unlikely by chance are a campaign's")
-    least_an_hour: Annotated[int, Ge(2), Le(10_000)] = parameter(
-        8, "accounts alike, or of unknown reach, are a campaign's from this many in one hour"
-    )
-    copied_share: Annotated[float, Ge(0), Le(1)] = parameter(
-        0.8, "where reach is unknown: share of documents that copy without being reposts"
-    )
-    least_voices: Annotated[int, Ge(1), Le(10_000)] = parameter(
-        5, "a story that this many ordinary accounts put into their own words is real"
-    )
-    voices_share: Annotated[float, Ge(0), Le(1)] = parameter(0.05, "if they wrote at least this share of its documents")
-    many_voices: Annotated[int, Ge(1), Le(1_000_000)] = parameter(
-        50, "or if they are this many, however often it is repeated"
-    )
-
-    def __post_init__(self) -> None:
-        for name in ("usual_small", "usual_alike", "chance"):
-            if not 0 < (value := getattr(self, name)) < 1:
-                raise ConfigurationError(f"campaigns.{name} is {value}: it has to lie between 0 and 1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,9 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le
 
-from processors.campaigns import CampaignSettings
-from processors.evidence import EvidenceSettings
+from processors.errors import ConfigurationError
 from processors.labels import SentimentLabel
 from processors.parameters import parameter
-from processors.stories import StorySettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +116,81 @@ class DetectionSettings:
         if self.quarantine_hours < windows[-1]:
             raise ValueError(
                 f"quarantine_hours is {self.quarantine_hours}: it has to be at least the longest window, {windows[-1]}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class StorySettings:
+    """How near-duplicates collapse."""
+
+    gap_hours: float = parameter(
+        48.0, "a text told again later than this after its last telling is a new story", unit="h"
+    )
+    follow_up_hours: float = parameter(
+        120.0, "a story told again up to this long after its last telling is a follow-up", unit="h"
+    )
+    similarity: float = parameter(0.5, "estimated Jaccard similarity from which two texts are near-duplicates")
+
+    def __post_init__(self) -> None:
+        if not 0 < self.similarity <= 1:
+            raise ConfigurationError(f"stories.similarity is {self.similarity}: it has to lie above 0 and up to 1")
+        for name in ("gap_hours", "follow_up_hours"):
+            if not 0 <= (value := getattr(self, name)) <= 8760:
+                raise ConfigurationError(f"stories.{name} is {value}: it has to lie between 0 and a year (8760)")
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignSettings:
+    """When a story counts as coordinated."""
+
+    least_authors: Annotated[int, Ge(2), Le(1000)] = parameter(
+        8, "fewer distinct authors than this are never a campaign"
+    )
+    usual_small: float = parameter(0.3, "usual share of accounts with a reach below 32")
+    usual_alike: float = parameter(
+        0.4, "usual share of accounts of about one size, a factor of 8 from least to greatest"
+    )
+    chance: float = parameter(0.001, "accounts as small, or as alike, as this unlikely by chance are a campaign's")
+    least_an_hour: Annotated[int, Ge(2), Le(10_000)] = parameter(
+        8, "accounts alike, or of unknown reach, are a campaign's from this many in one hour"
+    )
+    copied_share: Annotated[float, Ge(0), Le(1)] = parameter(
+        0.8, "where reach is unknown: share of documents that copy without being reposts"
+    )
+    least_voices: Annotated[int, Ge(1), Le(10_000)] = parameter(
+        5, "a story that this many ordinary accounts put into their own words is real"
+    )
+    voices_share: Annotated[float, Ge(0), Le(1)] = parameter(0.05, "if they wrote at least this share of its documents")
+    many_voices: Annotated[int, Ge(1), Le(1_000_000)] = parameter(
+        50, "or if they are this many, however often it is repeated"
+    )
+
+    def __post_init__(self) -> None:
+        for name in ("usual_small", "usual_alike", "chance"):
+            if not 0 < (value := getattr(self, name)) < 1:
+                raise ConfigurationError(f"campaigns.{name} is {value}: it has to lie between 0 and 1")
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceSettings:
+    """How much evidence an alarm carries, and how its documents are chosen."""
+
+    documents: Annotated[int, Ge(1), Le(100)] = parameter(5, "most documents shown with an alarm")
+    terms: Annotated[int, Ge(0), Le(100)] = parameter(8, "most leading terms shown with an alarm")
+    unknown_reach: Annotated[int, Ge(0), Le(1_000_000_000)] = parameter(
+        100, "reach that a social document counts with where none is given"
+    )
+    news_reach: Annotated[int, Ge(0), Le(1_000_000_000)] = parameter(
+        10_000, "reach that a news document counts with where none is given"
+    )
+    recency_half_life_hours: float = parameter(
+        24.0, "a document this much older than the newest counts half as much", unit="h"
+    )
+
+    def __post_init__(self) -> None:
+        if self.recency_half_life_hours <= 0:
+            raise ConfigurationError(
+                f"evidence.recency_half_life_hours is {self.recency_half_life_hours}: it has to be above 0"
             )
 
 

@@ -1,48 +1,22 @@
-"""What an alarm shows: its leading documents, its leading terms, and its reason in plain English."""
+"""What an alarm shows as evidence: its leading documents and its leading terms."""
 
 import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from operator import itemgetter
-from typing import Annotated, Any, Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
-from annotated_types import Ge, Le
 
 from processors.clock import EPOCH
-from processors.errors import ConfigurationError, InvariantError
+from processors.detection import EvidenceSettings
+from processors.errors import InvariantError
 from processors.labels import SentimentLabel
-from processors.messages import Alert, DocumentSummary, EvidenceDocument, Term
-from processors.parameters import parameter
+from processors.messages import DocumentSummary, EvidenceDocument, Term
 from processors.signatures import packed, similarities
 from processors.stories import Story
-
-
-@dataclass(frozen=True, slots=True)
-class EvidenceSettings:
-    """How much evidence an alarm carries, and how its documents are chosen."""
-
-    documents: Annotated[int, Ge(1), Le(100)] = parameter(5, "most documents shown with an alarm")
-    terms: Annotated[int, Ge(0), Le(100)] = parameter(8, "most leading terms shown with an alarm")
-    unknown_reach: Annotated[int, Ge(0), Le(1_000_000_000)] = parameter(
-        100, "reach that a social document counts with where none is given"
-    )
-    news_reach: Annotated[int, Ge(0), Le(1_000_000_000)] = parameter(
-        10_000, "reach that a news document counts with where none is given"
-    )
-    recency_half_life_hours: float = parameter(
-        24.0, "a document this much older than the newest counts half as much", unit="h"
-    )
-
-    def __post_init__(self) -> None:
-        if self.recency_half_life_hours <= 0:
-            raise ConfigurationError(
-                f"evidence.recency_half_life_hours is {self.recency_half_life_hours}: it has to be above 0"
-            )
-
 
 # -- documents
 
@@ -235,98 +209,3 @@ def leading_terms(texts: Sequence[str], background: TermBackground, settings: Ev
         if score >= _LEAST_SCORE:
             terms.append(Term(term, count, round(score, 6)))
     return tuple(sorted(terms, key=lambda term: (-term.score, -term.count, term.term))[: settings.terms])
-
-
-# -- reason
-
-_EVENTS: Final = {
-    "open": "",
-    "escalate": "louder now: ",
-    "update": "still rising: ",
-    "revise": "revised, as documents came late or proved to be one story: ",
-    "close": "over; at its height ",
-}
-
-
-def reason_of(alert: Alert, name: str) -> str:
-    """The alarm's reason in plain English, one line: a pure function of the alert's numbers (not of `id` and `reason`).
-
-    `name` is what people call the series: a company's name, a topic, a source.
-    """
-    if alert.kind == "no-data":
-        return f"{name}: {_silence(alert)}"
-    event = "told from here on by another incident; at its height " if alert.continued_by else _EVENTS[alert.event]
-    parts = [event + "; ".join(_findings(alert)), f"by chance {how_often(alert.chance_per_year)}"]
-    if alert.terms:
-        parts.append("leading words: " + ", ".join(term.term for term in alert.terms))
-    if alert.coordinated:
-        parts.append("part of it is one text pushed by many accounts, which did not count")
-    if alert.silent_below and alert.event != "close":
-        parts.append(f"with fewer than {alert.silent_below} it would have kept silent")
-    first, *others = parts
-    return f"{name}: {'. '.join([first, *(other[0].upper() + other[1:] for other in others)])}."
-
-
-def how_often(per_year: float) -> str:
-    """How often chance alone rings so loudly: ``about 4 times a year``, ``about once in 40 years``; two digits."""
-    if per_year >= 1.5:
-        return f"about {_rounded(per_year)} times a year"
-    if per_year > 0.75:
-        return "about once a year"
-    if per_year <= 1e-6:
-        return "less than once in a million years"
-    years = 1 / per_year
-    return f"about once in {_rounded(years) if years >= 2 else f'{years:.1f}'} years"
-
-
-def _findings(alert: Alert) -> list[str]:
-    found = []
-    if alert.count is not None:
-        stories = "story" if alert.count.observed == 1 else "stories"
-        found.append(
-            f"{alert.count.observed} new {alert.polarity} {stories} in {_hours(alert.window_hours)} "
-            f"where {_number(alert.count.expected)} {_are(alert.count.expected)} usual "
-            f"(95 % interval {_number(alert.count.expected_low)}–{_number(alert.count.expected_high)})"
-        )
-    if alert.kind == "volume":
-        found.append(
-            f"the share of {alert.polarity} stories is not unusual" if alert.share else "shares were not tested"
-        )
-    elif alert.share is not None and alert.share.total:
-        found.append(
-            f"{_percent(alert.share.observed, alert.share.total)} of {alert.share.total} stories "
-            f"are {alert.polarity}, usually {_percent(alert.share.expected, alert.share.total)}"
-        )
-    return found
-
-
-def _silence(alert: Alert) -> str:
-    hours = _hours(alert.window_hours)
-    if alert.event == "close":
-        return f"heard again after {hours} without a document."
-    due = "" if alert.count is None else f"; by its usual rate {_number(alert.count.expected)} stories were due"
-    return f"nothing for {hours}{due}. By chance {how_often(alert.chance_per_year)}."
-
-
-def _rounded(number: float) -> str:
-    return f"{round(number, 1 - math.floor(math.log10(number))):,.0f}"
-
-
-def _number(number: float) -> str:
-    if number >= 10 or number == int(number):
-        return f"{number:,.0f}"
-    return f"{number:.1f}" if number >= 0.05 else "fewer than 0.1"
-
-
-def _are(number: float) -> str:
-    return "is" if _number(number) == "1" else "are"
-
-
-def _percent(part: float, whole: float) -> str:
-    return f"{100 * part / whole:.0f} %"
-
-
-def _hours(hours: float) -> str:
-    if hours >= 48 and hours % 24 == 0:
-        return f"{hours / 24:.0f} days"
-    return "1 hour" if hours == 1 else f"{round(hours, 1):g} hours"

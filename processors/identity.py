@@ -13,8 +13,6 @@ from functools import cache
 from operator import attrgetter
 from typing import Any
 
-import numpy as np
-
 _EXACT = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _CONSTANTS = {None: "null", False: "false", True: "true"}
 _quoted: Callable[[str], str] = json.encoder.encode_basestring
@@ -88,7 +86,7 @@ def _text(value: Any, memo: dict[int, str] | None) -> str:
     if isinstance(value, list | tuple | frozenset | set):
         items = sorted(value) if isinstance(value, frozenset | set) else value
         return "[" + ",".join([_text(item, memo) for item in items]) + "]"
-    if isinstance(value, np.generic):
+    if getattr(value, "shape", None) == ():  # a scalar of NumPy's, which is slow to import
         return _text(value.item(), memo)
     raise TypeError(f"no JSON form for {type(value).__name__}")
 

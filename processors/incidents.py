@@ -9,7 +9,6 @@ from typing import Any, NamedTuple, Self
 from processors.baseline import Expectation
 from processors.counts import Buckets, Window
 from processors.detection import DetectionSettings
-from processors.evidence import reason_of
 from processors.identity import content_id
 from processors.messages import (
     TIERS,
@@ -22,6 +21,7 @@ from processors.messages import (
     Tier,
     Versions,
 )
+from processors.reasons import reason_of
 from processors.seasons import HOUR
 from processors.series import kind_of_series
 from processors.surprise import (

@@ -13,41 +13,20 @@ One StoryMemory belongs to one owner (a company, or the wide series together) an
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from processors.campaigns import CampaignSettings, is_coordinated
-from processors.errors import ConfigurationError, InvariantError, PoisonError
+from processors.campaigns import is_coordinated
+from processors.detection import CampaignSettings, StorySettings
+from processors.errors import InvariantError, PoisonError
 from processors.identity import content_id
 from processors.messages import DocumentSummary
-from processors.parameters import parameter
 from processors.spread import HOUR, MOST_AUTHORS, Spread, blake, instant, moment
 from processors.state import Changes
 from processors.threads import Threads, spanning
 
 _MOST_WORDINGS: Final = 192
 _MOST_ORIGINALS: Final = 96
-
-
-@dataclass(frozen=True, slots=True)
-class StorySettings:
-    """How near-duplicates collapse."""
-
-    gap_hours: float = parameter(
-        48.0, "a text told again later than this after its last telling is a new story", unit="h"
-    )
-    follow_up_hours: float = parameter(
-        120.0, "a story told again up to this long after its last telling is a follow-up", unit="h"
-    )
-    similarity: float = parameter(0.5, "estimated Jaccard similarity from which two texts are near-duplicates")
-
-    def __post_init__(self) -> None:
-        if not 0 < self.similarity <= 1:
-            raise ConfigurationError(f"stories.similarity is {self.similarity}: it has to lie above 0 and up to 1")
-        for name in ("gap_hours", "follow_up_hours"):
-            if not 0 <= (value := getattr(self, name)) <= 8760:
-                raise ConfigurationError(f"stories.{name} is {value}: it has to lie between 0 and a year (8760)")
 
 
 class Sighted(NamedTuple):

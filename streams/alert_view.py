@@ -18,8 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from processors.errors import ConfigurationError, PoisonError
-from processors.evidence import how_often
 from processors.messages import Alert, EvidenceDocument, Measure
+from processors.reasons import how_often
 from streams.codec import decode
 from streams.outputs import ALERTS
 from streams.sqlite_store import STORE, SqliteStore

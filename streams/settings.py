@@ -19,14 +19,17 @@ from typing import Annotated, Any, Final, get_origin, get_type_hints
 from annotated_types import Ge, Le
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from processors.campaigns import CampaignSettings
 from processors.companies import CompanyMaster
-from processors.detection import DetectionSettings, DetectorSettings
+from processors.detection import (
+    CampaignSettings,
+    DetectionSettings,
+    DetectorSettings,
+    EvidenceSettings,
+    StorySettings,
+)
 from processors.errors import ConfigurationError
-from processors.evidence import EvidenceSettings
 from processors.identity import canonical_json, content_hash
 from processors.parameters import parameter
-from processors.stories import StorySettings
 from streams.service_settings import (
     ClockSettings,
     DetectSettings,

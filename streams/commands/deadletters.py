@@ -22,10 +22,10 @@ def list_letters(
     """Print the dead letters that are kept, oldest first."""
     from rich.console import Console
 
-    from streams.letters import read_letters
-    from streams.letters_view import as_line, letters_table
+    with Console(stderr=True).status("reading the dead letters"):  # from here on: the imports take a while too
+        from streams.letters import read_letters
+        from streams.letters_view import as_line, letters_table
 
-    with Console(stderr=True).status("reading the dead letters"):
         letters = read_letters(settings_of(settings_file, assignments), reason)
     if as_json:
         for kept in letters:

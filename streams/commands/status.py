@@ -19,20 +19,23 @@ def status(
 
     What cannot be reached is said.
     """
-    from rich.console import Console
-    from rich.live import Live
-
-    from streams.status import as_record, read_status
-    from streams.status_view import status_page
-
-    settings = settings_of(settings_file, assignments)
     if as_json:
+        from streams.status import as_record, read_status
+
+        settings = settings_of(settings_file, assignments)
         typer.echo(json.dumps(as_record(read_status(settings)), ensure_ascii=False))
         while watch:
             sleep(2)
             typer.echo(json.dumps(as_record(read_status(settings)), ensure_ascii=False))
         return
-    with Console(stderr=True).status("asking Kafka and the services"):
+    from rich.console import Console
+    from rich.live import Live
+
+    with Console(stderr=True).status("asking Kafka and the services"):  # from here on: the imports take a while too
+        from streams.status import read_status
+        from streams.status_view import status_page
+
+        settings = settings_of(settings_file, assignments)
         page = status_page(read_status(settings))
     if not watch:
         Console().print(page)

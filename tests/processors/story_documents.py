@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from processors.campaigns import CampaignSettings
+from processors.detection import CampaignSettings, StorySettings
 from processors.messages import DocumentSummary, Kind, Sentiment, Topic, Versions
 from processors.normalise import normalise
 from processors.signatures import signature_of
 from processors.state import Changes
-from processors.stories import Sighting, StoryMemory, StorySettings
+from processors.stories import Sighting, StoryMemory
 
 START = datetime(2014, 5, 21, 3, 0, tzinfo=UTC)
 PREFIX = "story/company:ACME"

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from story_documents import START, Stories, document
 
-from processors.campaigns import REACH_CLASSES, CampaignSettings, StoryStatistics, is_coordinated, reach_class
+from processors.campaigns import REACH_CLASSES, StoryStatistics, is_coordinated, reach_class
+from processors.detection import CampaignSettings
 from processors.errors import ConfigurationError
 from processors.messages import DocumentSummary
 

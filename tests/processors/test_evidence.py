@@ -9,17 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from story_documents import START, document
 
+from processors.detection import EvidenceSettings
 from processors.errors import InvariantError
-from processors.evidence import (
-    EvidenceSettings,
-    TermBackground,
-    leading_documents,
-    leading_terms,
-    reason_of,
-    terms_of,
-)
+from processors.evidence import TermBackground, leading_documents, leading_terms, terms_of
 from processors.identity import canonical_json
 from processors.messages import Alert, DocumentSummary, Measure, Term
+from processors.reasons import reason_of
 from processors.spread import Spread
 from processors.stories import Story
 

@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from story_documents import START, Stories, document
 
+from processors.detection import StorySettings
 from processors.errors import InvariantError, PoisonError
 from processors.identity import canonical_json, content_id
 from processors.messages import DocumentSummary
 from processors.neighbours import Neighbours
-from processors.stories import Sighted, Story, StorySettings
+from processors.stories import Sighted, Story
 
 RECALL = "Acme recalls 2,000 heaters after three fires in Ohio, shares slide"
 RECALL_EDITED = "Acme recalls 2,000 heaters after three fires in Ohio, its shares slide sharply"

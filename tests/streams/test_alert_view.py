@@ -11,8 +11,8 @@ from rich.console import Console
 from sample_messages import NOON, alert, evidence
 
 from processors.errors import ConfigurationError
-from processors.evidence import reason_of
 from processors.messages import Alert, Measure, Term
+from processors.reasons import reason_of
 from streams.alert_view import alert_details, band, find_alert, list_alerts, read_alerts, show_alert
 from streams.codec import encode
 from streams.sqlite_store import STORE, SqliteStore

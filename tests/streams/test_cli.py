@@ -50,6 +50,43 @@ def test_help_comes_at_once_because_nothing_heavy_is_loaded() -> None:
     assert {"numpy", "scipy", "pydantic", "onnxruntime", "torch", "models"} & set(loaded) == set()
 
 
+NOT_TO_BE_ASKED = {
+    "kafka.servers": "127.0.0.1:1",
+    "services.enrich_port": "1",
+    "services.detect_port": "1",
+    "services.index_port": "1",
+    "services.clock_port": "1",
+}
+HEAVY = {
+    "numpy",
+    "scipy",
+    "onnxruntime",
+    "tokenizers",
+    "faust",
+    "aiokafka",
+    "grpc",
+    "elasticsearch",
+    "py3langid",
+    "torch",
+}
+
+
+@pytest.mark.parametrize("command", ["status", "alerts tail", "deadletters list", "topics list", "settings", "schema"])
+def test_a_command_loads_nothing_heavy_that_it_does_not_need(command: str) -> None:
+    """It ends for want of a broker, when all that it uses has been loaded."""
+    options = [f"--set={name}={value}" for name, value in NOT_TO_BE_ASKED.items() if command != "schema"]
+    loaded = subprocess.run(
+        [sys.executable, "-X", "importtime", *TOCSIN[1:], *command.split(), *options],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    ).stderr
+    names = {line.rpartition("|")[2].strip().partition(".")[0] for line in loaded.splitlines() if "|" in line}
+    assert {"typer", "streams"} <= names
+    assert names & HEAVY == set()
+
+
 def test_a_wrong_setting_is_one_line_on_stderr_and_exit_code_2() -> None:
     result = run("settings", "--set", "classifier.thread=2")
     assert result.returncode == 2
