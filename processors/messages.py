@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 from annotated_types import Ge, MaxLen, MinLen, doc
 
-from processors.identity import content_id, identity_of
+from processors.identity import content_id, format_instant, identity_of
 from processors.labels import SentimentLabel, TopicLabel
 
 SCHEMA_VERSION: Final = 1
@@ -23,6 +23,9 @@ IncidentEvent = Literal["open", "escalate", "update", "revise", "close"]
 Tier = Literal["watch", "urgent", "flash"]
 Stage = Literal["enrich", "detect", "index", "deliver"]
 LabelStatus = Literal["labelled", "unlabelled"]
+FeedbackKind = Literal[
+    "useful", "false-alarm", "wrong-label", "wrong-company", "acknowledge", "assign", "mute", "unmute"
+]
 
 TIERS: Final[tuple[Tier, ...]] = get_args(Tier)
 """From the least to the most urgent."""
@@ -364,3 +367,30 @@ class DeadLetter:
     def id(self) -> str:
         """Derived from where the record came from and what it was."""
         return content_id("dead", self.origin.place, self.origin.partition, self.origin.offset, self.sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What a person `by` said of an incident, or did about it, on seeing `alert`, its event of that moment.
+
+    The first four kinds are judgements; `document` is the identity of the one text that a wrong label or company is
+    about, None for the whole. `assignee` (of an assign only) is who takes it over, empty for nobody. A mute holds for
+    every incident of `series` up to `until`, and an unmute ends it. `note` is free text.
+    """
+
+    incident: str
+    alert: str
+    series: str
+    kind: FeedbackKind
+    at: datetime
+    by: Annotated[str, MaxLen(200)]
+    document: Annotated[str, MaxLen(512)] | None = None
+    assignee: Annotated[str, MaxLen(200)] | None = None
+    until: datetime | None = None
+    note: Annotated[str, MaxLen(2000)] = ""
+    schema: int = SCHEMA_VERSION
+
+    @property
+    def id(self) -> str:
+        """Derived from what was said, by whom and when."""
+        return content_id("feedback", self.incident, self.kind, self.by, format_instant(self.at), self.document or "")

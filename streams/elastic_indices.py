@@ -18,13 +18,13 @@ from elasticsearch import Elasticsearch
 from streams.elastic_client import answers
 from streams.service_settings import ElasticsearchSettings
 
-IndexKind = Literal["documents", "series", "alerts", "deadletters"]
+IndexKind = Literal["documents", "series", "alerts", "feedback", "deadletters"]
 
 WORDS: Final = "words"
 """The field of a document that words are found in (`streams.words`); it is no part of the message."""
 
 _FIRST_MONTH: Final = datetime(2000, 1, 1, tzinfo=UTC)
-_VERSION: Final = 1
+_VERSION: Final = 2
 _PRIORITY: Final = 200  # above the templates that a cluster brings along
 
 _KEYWORD: Final = {"type": "keyword", "ignore_above": 1024}
@@ -101,6 +101,11 @@ _FIELDS: Final[Mapping[IndexKind, Mapping[str, Any]]] = {
         "terms": _KEPT,
         "versions": _VERSIONS,
     },
+    "feedback": {
+        **{name: _KEYWORD for name in ("incident", "alert", "series", "kind", "by", "document", "assignee")},
+        **{name: _INSTANT for name in ("at", "until")},
+        "note": _TEXT,
+    },
     "deadletters": {
         "stage": _KEYWORD,
         "reason": _KEYWORD,
@@ -126,7 +131,7 @@ class Indices:
     def of(self, kind: IndexKind, at: datetime | None = None) -> str:
         """The index of what happened at `at` (aware): ``tocsin-alerts-2014.03``.
 
-        Dead letters have no time of their own and stand in one.
+        Dead letters have no time of their own and stand in one; feedback, which is little, too.
         """
         if at is None:
             return f"{self.alias(kind)}-all"

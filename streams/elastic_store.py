@@ -5,28 +5,50 @@ index); a document asked for by its identity is found at once.
 """
 
 import json
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
+from processors.clock import EPOCH
 from processors.errors import PoisonError, RetryableError
 from processors.identity import format_instant
-from processors.messages import Alert, DeadLetter, LabelledDocument, SeriesPoint
+from processors.labels import SENTIMENTS
+from processors.messages import Alert, DeadLetter, Feedback, LabelledDocument, SeriesKind, SeriesPoint
+from processors.series import kind_of_series
 from streams.codec import decode
 from streams.elastic_bulk import Limits
 from streams.elastic_client import answers, connect
 from streams.elastic_indices import WORDS, IndexKind, Indices, install
 from streams.elastic_writes import Message, Writer, action_of, indices_of
 from streams.service_settings import ElasticsearchSettings
-from streams.store import AlertQuery, Counts, DocumentQuery
+from streams.store import (
+    MOST_FEEDBACK,
+    MOST_INCIDENTS,
+    MOST_SERIES,
+    AlertQuery,
+    Counts,
+    DocumentQuery,
+    IncidentQuery,
+    SeriesTotal,
+    SourceState,
+    Volume,
+)
 from streams.words import storable, words_of
 
 _Message = TypeVar("_Message")
 
+_SUMMED: Final = ("negative", "neutral", "positive", "novel_negative")
+_LATEST: Final = {"max": {"field": "published_at", "format": "strict_date_time"}}
+_NANOSECONDS: Final = "strict_date_optional_time_nanos"
+_LATEST_EVENTS: Final[list[dict[str, Any]]] = [
+    {"at": {"order": "desc", "format": _NANOSECONDS}},
+    {"sequence": "desc"},
+    {"id": "desc"},
+]
+
 _PAGE: Final = 500
 """Hits in one answer: of documents at their limit, half a gigabyte would be too many."""
 
-_NANOSECONDS: Final = "strict_date_optional_time_nanos"
 _DISTINCT: Final = 40_000
 """Up to so many distinct values are counted nearly exactly; the largest that Elasticsearch takes."""
 
@@ -66,6 +88,10 @@ class ElasticStore:
         """See `Store`. Raises PoisonError for what Elasticsearch refuses."""
         return self._write("deadletters", letters)
 
+    def write_feedback(self, feedback: Sequence[Feedback]) -> int:
+        """See `Store`. Raises PoisonError for what Elasticsearch refuses."""
+        return self._write("feedback", feedback)
+
     def document(self, identity: str) -> LabelledDocument | None:
         """See `Store`."""
         id = storable(identity)
@@ -90,8 +116,10 @@ class ElasticStore:
         where += _equal("topic.label", query.topic)
         where += _equal("status", query.status)
         where += _range("published_at", query.since, query.until)
-        newest = [_by("published_at", "desc"), {"_seq_no": "desc"}]
-        return self._find("documents", LabelledDocument, where, newest, query.limit)
+        newest = [_by("published_at", "desc"), {"source": "desc"}, {"id": "desc"}]
+        after = query.after
+        position = [format_instant(after.published_at), storable(after.source), storable(after.id)] if after else None
+        return self._find("documents", LabelledDocument, where, newest, query.limit, position)
 
     def alerts(self, query: AlertQuery) -> list[Alert]:
         """See `Store`."""
@@ -101,12 +129,95 @@ class ElasticStore:
         where += _equal("incident", query.incident)
         where += _equal("series", query.series)
         where += _range("at", query.since, query.until)
-        return self._find("alerts", Alert, where, [_by("at", "desc"), {"_seq_no": "desc"}], query.limit)
+        after = query.after
+        position = [format_instant(after.at), after.sequence, storable(after.id)] if after else None
+        return self._find("alerts", Alert, where, _LATEST_EVENTS, query.limit, position)
+
+    def incidents(self, query: IncidentQuery) -> list[Alert]:
+        """See `Store`. Of more than 1,000 incidents that had events since `since`, the latest are looked at."""
+        where = [*_any_of("series", query.series), *_equal("kind", query.kind), *_range("at", query.since, query.until)]
+        answer = self._search("alerts", where, sort=_LATEST_EVENTS, size=MOST_INCIDENTS, collapse={"field": "incident"})
+        found = [
+            _message(Alert, hit)
+            for hit in answer["hits"]["hits"]
+            # Asked of the latest event: as a condition of the search they would find an earlier one instead.
+            if not (query.open_only and hit["_source"]["event"] == "close")
+            and (not query.tiers or hit["_source"]["tier"] in query.tiers)
+        ]
+        return found[: query.limit]
+
+    def feedback(self, incident: str | None = None, since: datetime | None = None) -> list[Feedback]:
+        """See `Store`."""
+        where = [*_equal("incident", incident), *_range("at", since, None)]
+        return self._find("feedback", Feedback, where, [_by("at", "desc"), {"_seq_no": "desc"}], MOST_FEEDBACK)[::-1]
 
     def points(self, series: str, since: datetime | None = None, until: datetime | None = None) -> list[SeriesPoint]:
         """See `Store`."""
         where = [*_equal("series", series), *_range("start", since, until)]
         return self._find("series", SeriesPoint, where, [_by("start", "asc")])
+
+    def totals(self, kinds: Sequence[SeriesKind], since: datetime, until: datetime) -> list[SeriesTotal]:
+        """See `Store`."""
+        answer = self._search(
+            "series",
+            [*_any_of("kind", kinds), *_range("start", since, until)],
+            size=0,
+            aggregations={
+                "series": {
+                    "terms": {"field": "series", "size": MOST_SERIES, "order": {"_key": "asc"}},
+                    "aggregations": {name: {"sum": {"field": name}} for name in (*_SUMMED, "expected")}
+                    | {"surprise": {"max": {"field": "surprise"}}},
+                }
+            },
+        )
+        return [_total(bucket) for bucket in _found(answer, "series")]
+
+    def series(self, kinds: Sequence[SeriesKind]) -> list[str]:
+        """See `Store`."""
+        names = {"terms": {"field": "series", "size": MOST_SERIES, "order": {"_key": "asc"}}}
+        answer = self._search("series", _any_of("kind", kinds), size=0, aggregations={"names": names})
+        return [bucket["key"] for bucket in _found(answer, "names")]
+
+    def volume(self, since: datetime, until: datetime, interval: timedelta) -> list[Volume]:
+        """See `Store`."""
+        seconds = interval // timedelta(seconds=1)
+        answer = self._search(
+            "documents",
+            _range("published_at", since, until),
+            size=0,
+            aggregations={
+                "slots": {
+                    "date_histogram": {"field": "published_at", "fixed_interval": f"{seconds}s", "min_doc_count": 1},
+                    "aggregations": {"labels": {"terms": {"field": "sentiment.label"}}},
+                }
+            },
+        )
+        return [_volume(bucket) for bucket in _found(answer, "slots")]
+
+    def sources(self, since: datetime) -> list[SourceState]:
+        """See `Store`."""
+        recent = {"filter": {"range": {"published_at": {"gte": format_instant(since)}}}}
+        answer = self._search(
+            "documents",
+            [],
+            size=0,
+            aggregations={
+                "sources": {
+                    "terms": {"field": "source", "size": 1000, "order": {"_key": "asc"}},
+                    "aggregations": {"latest": _LATEST, "recent": recent},
+                }
+            },
+        )
+        return [
+            SourceState(bucket["key"], _instant(bucket["latest"]), bucket["recent"]["doc_count"])
+            for bucket in _found(answer, "sources")
+        ]
+
+    def latest(self) -> datetime | None:
+        """See `Store`."""
+        answer = self._search("documents", [], size=0, aggregations={"latest": _LATEST})
+        latest = answer.get("aggregations", {}).get("latest", {})
+        return _instant(latest) if latest.get("value") is not None else None
 
     def dead_letters(self, reason: str | None = None, limit: int = 100) -> list[DeadLetter]:
         """See `Store`."""
@@ -157,36 +268,43 @@ class ElasticStore:
         where: list[dict[str, Any]],
         sort: list[dict[str, Any]],
         limit: int | None = None,
+        after: list[Any] | None = None,
     ) -> list[_Message]:
         found: list[_Message] = []
-        for hit in self._hits(kind, where, sort, limit):
+        for hit in self._hits(kind, where, sort, limit, after):
             found.append(_message(message_type, hit))
             if len(found) == limit:
                 break
         return found
 
     def _hits(
-        self, kind: IndexKind, where: list[dict[str, Any]], sort: list[dict[str, Any]], limit: int | None
+        self,
+        kind: IndexKind,
+        where: list[dict[str, Any]],
+        sort: list[dict[str, Any]],
+        limit: int | None,
+        after: list[Any] | None,
     ) -> Iterator[dict[str, Any]]:
         size = min(limit or _PAGE, _PAGE)
-        after: list[Any] | None = None
         while True:
-            with answers():
-                answer = self._client.search(
-                    index=self._indices.alias(kind),
-                    ignore_unavailable=True,
-                    query={"bool": {"filter": where}},
-                    sort=sort,
-                    size=size,
-                    search_after=after,
-                    source_excludes=[WORDS],
-                    track_total_hits=False,
-                )
+            answer = self._search(kind, where, sort=sort, size=size, search_after=after)
             hits = answer["hits"]["hits"]
             yield from hits
             if len(hits) < size:
                 return
             after = hits[-1]["sort"]
+
+    def _search(self, kind: IndexKind, where: list[dict[str, Any]], **options: Any) -> Mapping[str, Any]:
+        with answers():
+            answer = self._client.search(
+                index=self._indices.alias(kind),
+                ignore_unavailable=True,
+                query={"bool": {"filter": where}},
+                source_excludes=[WORDS],
+                track_total_hits=False,
+                **options,
+            )
+        return dict(answer)
 
     def _count(self, kind: IndexKind, **aggregations: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         with answers():
@@ -222,6 +340,35 @@ def _range(field: str, since: datetime | None, until: datetime | None) -> list[d
         **({"lt": format_instant(until)} if until else {}),
     }
     return [{"range": {field: bounds}}] if bounds else []
+
+
+def _found(answer: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """The buckets of an aggregation; none where there is no index yet."""
+    buckets: list[dict[str, Any]] = answer.get("aggregations", {}).get(name, {}).get("buckets", [])
+    return buckets
+
+
+def _total(bucket: Mapping[str, Any]) -> SeriesTotal:
+    def number(name: str) -> float:
+        return float(bucket[name]["value"])
+
+    counts = {name: int(number(name)) for name in _SUMMED}
+    series = bucket["key"]
+    return SeriesTotal(
+        series, kind_of_series(series), expected=number("expected"), surprise=number("surprise"), **counts
+    )
+
+
+def _volume(bucket: Mapping[str, Any]) -> Volume:
+    labels = _buckets(bucket["labels"])
+    counts = {label: labels.get(label, 0) for label in SENTIMENTS}
+    start = EPOCH + timedelta(milliseconds=bucket["key"])
+    return Volume(start, unlabelled=bucket["doc_count"] - sum(counts.values()), **counts)
+
+
+def _instant(latest: Mapping[str, Any]) -> datetime:
+    """What `_LATEST` answers."""
+    return datetime.fromisoformat(latest["value_as_string"]).astimezone(UTC)
 
 
 def _buckets(aggregation: dict[str, Any] | None) -> dict[Any, int]:

@@ -15,14 +15,14 @@ from elasticsearch import Elasticsearch
 
 from processors.errors import RetryableError
 from processors.identity import format_instant
-from processors.messages import Alert, DeadLetter, LabelledDocument, SeriesPoint
+from processors.messages import Alert, DeadLetter, Feedback, LabelledDocument, SeriesPoint
 from streams.codec import encode
 from streams.elastic_bulk import DUPLICATE, Action, Limits, Result, bulk
 from streams.elastic_client import answers
 from streams.elastic_indices import WORDS, Indices
 from streams.words import storable, words_of
 
-Message = LabelledDocument | SeriesPoint | Alert | DeadLetter
+Message = LabelledDocument | SeriesPoint | Alert | Feedback | DeadLetter
 """What is indexed."""
 
 
@@ -49,6 +49,11 @@ def _(point: SeriesPoint, indices: Indices) -> Action:
 @action_of.register
 def _(alert: Alert, indices: Indices) -> Action:
     return Action(indices.of("alerts", alert.at), alert.id, _source(alert))
+
+
+@action_of.register
+def _(feedback: Feedback, indices: Indices) -> Action:
+    return Action(indices.of("feedback"), feedback.id, _source(feedback))
 
 
 @action_of.register

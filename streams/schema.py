@@ -18,6 +18,7 @@ from processors.messages import (
     Canary,
     DeadLetter,
     Document,
+    Feedback,
     LabelledDocument,
     Mention,
     SeriesPoint,
@@ -40,11 +41,12 @@ MESSAGES: Final[dict[str, type]] = {
     "deadletters": DeadLetter,
     "canary": Canary,
     "unlabelled": Unlabelled,
+    "feedback": Feedback,
 }
 """What is described: the values of each topic, the lines of input files (``input``), and what stands among them: ticks, and
 documents that nobody labelled."""
 
-UNDEFINED: Final = ("feedback", "state")
+UNDEFINED: Final = ("state",)
 """Topics whose messages have no definition yet."""
 
 

@@ -79,6 +79,7 @@ class ServiceSettings:
     detect_port: Port = parameter(9102, "port of detect's health and metrics")
     index_port: Port = parameter(9103, "port of index's health and metrics")
     clock_port: Port = parameter(9104, "port of clock's health and metrics")
+    web_port: Port = parameter(9105, "port of web's health and metrics; the console has its own, web.port")
     log_level: Literal["debug", "info", "warning", "error"] = parameter(
         "warning", "what is logged: normal operation is silent at warning"
     )
@@ -135,4 +136,18 @@ class ClockSettings:
     tick_seconds: Annotated[float, Gt(0), Le(60)] = parameter(5.0, "time between two ticks", unit="s")
     canary_seconds: Annotated[float, Ge(0), Le(3600)] = parameter(
         60.0, "between two canary documents; 0 sends none", unit="s"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """The console."""
+
+    host: Annotated[str, MinLen(1)] = parameter(
+        "127.0.0.1", "address that it listens on; any but this machine's own wants a password"
+    )
+    port: Port = parameter(8480, "port that it listens on")
+    password: str = parameter("", "what a browser is asked for, whatever the user's name: set it by the environment")
+    store: str = parameter(
+        "", "folder of a run, or SQLite store, that it shows; Elasticsearch and Kafka if empty", unit="path"
     )

@@ -39,6 +39,7 @@ from streams.service_settings import (
     KafkaSettings,
     ServiceSettings,
     TritonSettings,
+    WebSettings,
 )
 
 ENVIRONMENT_PREFIX: Final = "TOCSIN_"
@@ -89,6 +90,7 @@ class Settings:
     detect: DetectSettings = field(default_factory=DetectSettings)
     index: IndexSettings = field(default_factory=IndexSettings)
     clock: ClockSettings = field(default_factory=ClockSettings)
+    web: WebSettings = field(default_factory=WebSettings)
 
     @property
     def detector(self) -> DetectorSettings:

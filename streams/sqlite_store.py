@@ -1,4 +1,4 @@
-"""The store of one machine: a single SQLite file, written by one process and read by others meanwhile.
+"""The store of one machine: a single SQLite file, written by few processes and read by others meanwhile.
 
 Every record is kept as its canonical JSON, beside the columns that questions are asked by. Instants are
 integers: microseconds since 1970 UTC. Texts reach SQL as parameters only.
@@ -13,22 +13,33 @@ from typing import Any, Final, TypeVar
 
 from processors.clock import EPOCH
 from processors.errors import ConfigurationError, RetryableError
-from processors.messages import Alert, DeadLetter, LabelledDocument, SeriesPoint
+from processors.labels import SENTIMENTS
+from processors.messages import Alert, DeadLetter, Feedback, LabelledDocument, SeriesKind, SeriesPoint
 from streams.codec import decode, encode
-from streams.store import AlertQuery, Counts, DocumentQuery
+from streams.store import (
+    MOST_FEEDBACK,
+    MOST_SERIES,
+    AlertQuery,
+    Counts,
+    DocumentQuery,
+    IncidentQuery,
+    SeriesTotal,
+    SourceState,
+    Volume,
+)
 from streams.words import spaced, storable
 
 STORE: Final = "tocsin.sqlite"
 """The name of the store in the folder of a run."""
 
 _APPLICATION_ID: Final = 0x746F6373  # "tocs", in the file's header
-_SCHEMA_VERSION: Final = 1
+_SCHEMA_VERSION: Final = 2
 _SCHEMA: Final = """
 CREATE TABLE documents (
     number INTEGER PRIMARY KEY, identity TEXT NOT NULL UNIQUE, source TEXT NOT NULL, published INTEGER NOT NULL,
     status TEXT NOT NULL, late INTEGER NOT NULL, sentiment TEXT, topic TEXT, record TEXT NOT NULL
 );
-CREATE INDEX documents_published ON documents (published);
+CREATE INDEX documents_published ON documents (published, sentiment);
 CREATE INDEX documents_source ON documents (source, published);
 CREATE INDEX documents_labels ON documents (status, sentiment, late);
 CREATE TABLE document_companies (
@@ -37,16 +48,25 @@ CREATE TABLE document_companies (
 ) WITHOUT ROWID;
 CREATE VIRTUAL TABLE document_words USING fts5 (body, content='', tokenize='unicode61 remove_diacritics 2');
 CREATE TABLE points (
-    series TEXT NOT NULL, start INTEGER NOT NULL, revision INTEGER NOT NULL, record TEXT NOT NULL,
+    series TEXT NOT NULL, start INTEGER NOT NULL, revision INTEGER NOT NULL, kind TEXT NOT NULL,
+    negative INTEGER NOT NULL, neutral INTEGER NOT NULL, positive INTEGER NOT NULL, novel_negative INTEGER NOT NULL,
+    expected REAL NOT NULL, surprise REAL NOT NULL, record TEXT NOT NULL,
     PRIMARY KEY (series, start)
 ) WITHOUT ROWID;
+CREATE INDEX points_start ON points (start, kind, series, negative, neutral, positive, novel_negative, expected, surprise);
 CREATE TABLE alerts (
-    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, incident TEXT NOT NULL, series TEXT NOT NULL,
-    at INTEGER NOT NULL, record TEXT NOT NULL
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, incident TEXT NOT NULL, sequence INTEGER NOT NULL,
+    event TEXT NOT NULL, kind TEXT NOT NULL, tier TEXT NOT NULL, series TEXT NOT NULL, at INTEGER NOT NULL,
+    record TEXT NOT NULL
 );
-CREATE INDEX alerts_at ON alerts (at);
+CREATE INDEX alerts_at ON alerts (at, sequence, id);
 CREATE INDEX alerts_series ON alerts (series, at);
-CREATE INDEX alerts_incident ON alerts (incident, at);
+CREATE INDEX alerts_incident ON alerts (incident, at, sequence);
+CREATE TABLE feedback (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, incident TEXT NOT NULL, at INTEGER NOT NULL, record TEXT NOT NULL
+);
+CREATE INDEX feedback_incident ON feedback (incident, at);
+CREATE INDEX feedback_at ON feedback (at);
 CREATE TABLE dead_letters (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, reason TEXT NOT NULL, record TEXT NOT NULL
 );
@@ -115,6 +135,10 @@ class SqliteStore:
         """See `Store`."""
         return self._write(letters, self._insert_dead_letter)
 
+    def write_feedback(self, feedback: Sequence[Feedback]) -> int:
+        """See `Store`."""
+        return self._write(feedback, self._insert_feedback)
+
     def document(self, identity: str) -> LabelledDocument | None:
         """See `Store`."""
         rows = self._records(LabelledDocument, "SELECT record FROM documents WHERE identity = ?", [storable(identity)])
@@ -134,13 +158,14 @@ class SqliteStore:
                 f"number IN (SELECT document FROM document_companies WHERE company IN ({marks}))",
                 *map(storable, query.companies),
             )
-        if query.sources:
-            where.add(f"source IN ({', '.join('?' * len(query.sources))})", *map(storable, query.sources))
+        where.add_any("source", query.sources)
         where.add_equal("sentiment", query.sentiment)
         where.add_equal("topic", query.topic)
         where.add_equal("status", query.status)
         where.add_range("published", query.since, query.until)
-        sql = f"SELECT record FROM documents {where.sql} ORDER BY published DESC, number DESC LIMIT ?"
+        if after := query.after:
+            where.add("(published, identity) < (?, ?)", _microseconds(after.published_at), storable(after.identity))
+        sql = f"SELECT record FROM documents {where.sql} ORDER BY published DESC, identity DESC LIMIT ?"
         return self._records(LabelledDocument, sql, [*where.values, query.limit])
 
     def alerts(self, query: AlertQuery) -> list[Alert]:
@@ -151,8 +176,38 @@ class SqliteStore:
         where.add_equal("incident", query.incident)
         where.add_equal("series", query.series)
         where.add_range("at", query.since, query.until)
-        sql = f"SELECT record FROM alerts {where.sql} ORDER BY at DESC, number DESC LIMIT ?"
+        if after := query.after:
+            where.add("(at, sequence, id) < (?, ?, ?)", _microseconds(after.at), after.sequence, storable(after.id))
+        sql = f"SELECT record FROM alerts {where.sql} ORDER BY at DESC, sequence DESC, id DESC LIMIT ?"
         return self._records(Alert, sql, [*where.values, query.limit])
+
+    def incidents(self, query: IncidentQuery) -> list[Alert]:
+        """See `Store`."""
+        latest, values = "", []
+        if query.until is not None:
+            latest, values = "AND at < ?", [_microseconds(query.until)]
+        where = _Where()
+        where.add(
+            "number = (SELECT number FROM alerts AS other WHERE other.incident = alerts.incident "
+            f"{latest} ORDER BY at DESC, sequence DESC LIMIT 1)",
+            *values,
+        )
+        where.add_any("series", query.series)
+        where.add_any("tier", query.tiers)
+        where.add_equal("kind", query.kind)
+        where.add_range("at", query.since, query.until)
+        if query.open_only:
+            where.add("event <> 'close'")
+        sql = f"SELECT record FROM alerts {where.sql} ORDER BY at DESC, sequence DESC, id DESC LIMIT ?"
+        return self._records(Alert, sql, [*where.values, query.limit])
+
+    def feedback(self, incident: str | None = None, since: datetime | None = None) -> list[Feedback]:
+        """See `Store`."""
+        where = _Where()
+        where.add_equal("incident", incident)
+        where.add_range("at", since, None)
+        sql = f"SELECT record FROM feedback {where.sql} ORDER BY at DESC, number DESC LIMIT {MOST_FEEDBACK}"
+        return self._records(Feedback, sql, where.values)[::-1]
 
     def points(self, series: str, since: datetime | None = None, until: datetime | None = None) -> list[SeriesPoint]:
         """See `Store`."""
@@ -160,6 +215,55 @@ class SqliteStore:
         where.add_equal("series", series)
         where.add_range("start", since, until)
         return self._records(SeriesPoint, f"SELECT record FROM points {where.sql} ORDER BY start", where.values)
+
+    def totals(self, kinds: Sequence[SeriesKind], since: datetime, until: datetime) -> list[SeriesTotal]:
+        """See `Store`."""
+        where = _Where()
+        where.add_range("start", since, until)
+        where.add_any("kind", kinds)
+        sums = ", ".join(f"sum({name})" for name in ("negative", "neutral", "positive", "novel_negative", "expected"))
+        sql = f"SELECT series, kind, {sums}, max(surprise) FROM points {where.sql} GROUP BY series ORDER BY series"
+        return [SeriesTotal(*row) for row in self._rows(f"{sql} LIMIT {MOST_SERIES}", where.values)]
+
+    def series(self, kinds: Sequence[SeriesKind]) -> list[str]:
+        """See `Store`."""
+        names: list[str] = []
+        for kind in sorted(kinds):
+            # The names of a kind lie together in the index; each next one is found by a jump over the one before.
+            sql = (
+                "WITH RECURSIVE names (name) AS (SELECT min(series) FROM points WHERE series >= ? UNION ALL "
+                "SELECT (SELECT min(series) FROM points WHERE series > name) FROM names WHERE name < ?) "
+                f"SELECT name FROM names WHERE name < ? LIMIT {MOST_SERIES}"
+            )
+            names += (name for (name,) in self._rows(sql, [f"{kind}:", f"{kind};", f"{kind};"]))
+        return names
+
+    def volume(self, since: datetime, until: datetime, interval: timedelta) -> list[Volume]:
+        """See `Store`."""
+        where = _Where()
+        where.add_range("published", since, until)
+        step = interval // timedelta(microseconds=1)
+        counts = ", ".join(f"count(*) FILTER (WHERE sentiment = '{label}')" for label in SENTIMENTS)
+        sql = f"SELECT published / {step} AS slot, {counts}, count(*) FILTER (WHERE sentiment IS NULL) FROM documents"
+        rows = self._rows(f"{sql} {where.sql} GROUP BY slot ORDER BY slot", where.values)
+        return [Volume(EPOCH + interval * slot, *counted) for slot, *counted in rows]
+
+    def sources(self, since: datetime) -> list[SourceState]:
+        """See `Store`."""
+        sql = (
+            "WITH RECURSIVE names (name) AS (SELECT min(source) FROM documents UNION ALL "
+            "SELECT (SELECT min(source) FROM documents WHERE source > name) FROM names WHERE name IS NOT NULL) "
+            "SELECT name, (SELECT max(published) FROM documents WHERE source = name), "
+            "(SELECT count(*) FROM documents WHERE source = name AND published >= ?) "
+            "FROM names WHERE name IS NOT NULL LIMIT 1000"
+        )
+        rows = self._rows(sql, [_microseconds(since)])
+        return [SourceState(name, EPOCH + timedelta(microseconds=latest), count) for name, latest, count in rows]
+
+    def latest(self) -> datetime | None:
+        """See `Store`."""
+        published = self._rows("SELECT max(published) FROM documents")[0][0]
+        return None if published is None else EPOCH + timedelta(microseconds=published)
 
     def dead_letters(self, reason: str | None = None, limit: int = 100) -> list[DeadLetter]:
         """See `Store`."""
@@ -211,16 +315,29 @@ class SqliteStore:
 
     def _insert_point(self, point: SeriesPoint) -> bool:
         cursor = self._connection.execute(
-            "INSERT INTO points (series, start, revision, record) VALUES (?, ?, ?, ?) ON CONFLICT (series, start) "
-            "DO UPDATE SET revision = excluded.revision, record = excluded.record WHERE excluded.revision > revision",
-            [storable(point.series), _microseconds(point.start), point.revision, _record(point)],
+            "INSERT INTO points VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (series, start) DO UPDATE SET "
+            "revision = excluded.revision, negative = excluded.negative, neutral = excluded.neutral, "
+            "positive = excluded.positive, novel_negative = excluded.novel_negative, expected = excluded.expected, "
+            "surprise = excluded.surprise, record = excluded.record WHERE excluded.revision > revision",
+            [storable(point.series), _microseconds(point.start), point.revision, point.kind]
+            + [point.negative, point.neutral, point.positive, point.novel_negative, point.expected, point.surprise]
+            + [_record(point)],
         )
         return cursor.rowcount > 0
 
     def _insert_alert(self, alert: Alert) -> bool:
         cursor = self._connection.execute(
-            "INSERT INTO alerts (id, incident, series, at, record) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            [alert.id, alert.incident, storable(alert.series), _microseconds(alert.at), _record(alert)],
+            "INSERT INTO alerts (id, incident, sequence, event, kind, tier, series, at, record) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            [storable(alert.id), storable(alert.incident), alert.sequence, alert.event, alert.kind, alert.tier]
+            + [storable(alert.series), _microseconds(alert.at), _record(alert)],
+        )
+        return cursor.rowcount > 0
+
+    def _insert_feedback(self, feedback: Feedback) -> bool:
+        cursor = self._connection.execute(
+            "INSERT INTO feedback (id, incident, at, record) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            [feedback.id, storable(feedback.incident), _microseconds(feedback.at), _record(feedback)],
         )
         return cursor.rowcount > 0
 
@@ -278,6 +395,10 @@ class _Where:
     def add_equal(self, column: str, value: str | None) -> None:
         if value is not None:
             self.add(f"{column} = ?", storable(value))
+
+    def add_any(self, column: str, values: Sequence[str]) -> None:
+        if values:
+            self.add(f"{column} IN ({', '.join('?' * len(values))})", *map(storable, values))
 
     def add_range(self, column: str, since: datetime | None, until: datetime | None) -> None:
         if since is not None:

@@ -7,12 +7,26 @@ revision replaces the former. Nothing is written of a batch in which a record ha
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import Final, Protocol
 
 from processors.labels import SentimentLabel, TopicLabel
-from processors.messages import Alert, DeadLetter, LabelledDocument, LabelStatus, SeriesPoint
+from processors.messages import (
+    Alert,
+    DeadLetter,
+    Feedback,
+    IncidentKind,
+    LabelledDocument,
+    LabelStatus,
+    SeriesKind,
+    SeriesPoint,
+    Tier,
+)
 from streams.observer import Observer
+
+MOST_FEEDBACK: Final = 10_000
+MOST_SERIES: Final = 10_000
+MOST_INCIDENTS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +34,8 @@ class DocumentQuery:
     """Which documents to find: all conditions that are given must hold; newest first.
 
     `words` must all occur in title or text, case and accents aside. Of `companies` and of `sources` any one
-    suffices; empty means any. `since` is inclusive, `until` exclusive. `limit` ≥ 1 caps the answer.
+    suffices; empty means any. `since` is inclusive, `until` exclusive. `limit` ≥ 1 caps the answer; `after` is the last
+    document of an answer, whose continuation is asked for.
     """
 
     words: str = ""
@@ -32,13 +47,15 @@ class DocumentQuery:
     since: datetime | None = None
     until: datetime | None = None
     limit: int = 50
+    after: LabelledDocument | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AlertQuery:
     """Which alerts to find: all conditions that are given must hold; newest first.
 
-    `id_prefix` is how the alert's id begins. `since` is inclusive, `until` exclusive. `limit` ≥ 1 caps the answer.
+    `id_prefix` is how the alert's id begins. `since` is inclusive, `until` exclusive. `limit` ≥ 1 caps the answer;
+    `after` is the last alert of an answer, whose continuation is asked for.
     """
 
     id_prefix: str = ""
@@ -47,6 +64,58 @@ class AlertQuery:
     since: datetime | None = None
     until: datetime | None = None
     limit: int = 100
+    after: Alert | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentQuery:
+    """Which incidents to find, as they stood at `until` (now if None): all conditions that are given must hold.
+
+    `since` is when the incident's latest event happened at the earliest. Of `series` and of `tiers` any one suffices;
+    empty means any. `limit` ≥ 1, at most 1000, caps the answer.
+    """
+
+    series: tuple[str, ...] = ()
+    tiers: tuple[Tier, ...] = ()
+    kind: IncidentKind | None = None
+    open_only: bool = False
+    since: datetime | None = None
+    until: datetime | None = None
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesTotal:
+    """One series over a range: sums of its points, the highest surprise among them."""
+
+    series: str
+    kind: SeriesKind
+    negative: int
+    neutral: int
+    positive: int
+    novel_negative: int
+    expected: float
+    surprise: float
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """How many documents were published in the interval that begins at `start`."""
+
+    start: datetime
+    negative: int
+    neutral: int
+    positive: int
+    unlabelled: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """A source: when it published its latest document, and how many documents since the instant asked for."""
+
+    source: str
+    latest: datetime
+    documents: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +147,9 @@ class Store(Protocol):
     def write_dead_letters(self, letters: Sequence[DeadLetter]) -> int:
         """Store dead letters by id; returns how many were new."""
 
+    def write_feedback(self, feedback: Sequence[Feedback]) -> int:
+        """Store feedback by id; returns how much was new."""
+
     def document(self, identity: str) -> LabelledDocument | None:
         """The document of that identity."""
 
@@ -87,8 +159,30 @@ class Store(Protocol):
     def alerts(self, query: AlertQuery) -> list[Alert]:
         """The alerts that `query` asks for."""
 
+    def incidents(self, query: IncidentQuery) -> list[Alert]:
+        """The latest event of each incident that `query` asks for, newest first."""
+
+    def feedback(self, incident: str | None = None, since: datetime | None = None) -> list[Feedback]:
+        """Feedback on `incident`, or on any, given at `since` or later, oldest first; the latest 10,000."""
+
     def points(self, series: str, since: datetime | None = None, until: datetime | None = None) -> list[SeriesPoint]:
         """The points of one series that start in [since, until), in time order."""
+
+    def totals(self, kinds: Sequence[SeriesKind], since: datetime, until: datetime) -> list[SeriesTotal]:
+        """Every series of `kinds` (at most 10,000) that has points that start in [since, until), by name."""
+
+    def series(self, kinds: Sequence[SeriesKind]) -> list[str]:
+        """The names of the series of `kinds` that have points, at most 10,000, in order."""
+
+    def volume(self, since: datetime, until: datetime, interval: timedelta) -> list[Volume]:
+        """Documents published in [since, until), in time order; intervals (of whole seconds, aligned to 1970) without
+        any are left out."""
+
+    def sources(self, since: datetime) -> list[SourceState]:
+        """Every source (at most 1,000), by name."""
+
+    def latest(self) -> datetime | None:
+        """When the latest document was published; None where there is none."""
 
     def dead_letters(self, reason: str | None = None, limit: int = 100) -> list[DeadLetter]:
         """Dead letters of `reason`, or of any, in the order of arrival."""

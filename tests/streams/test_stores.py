@@ -11,9 +11,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sample_messages import NOON, alert, dead_letter, labelled_document, series_point, unlabelled
 
-from processors.messages import CompanyLink, Sentiment, Topic
+from processors.messages import CompanyLink, Feedback, Sentiment, Topic
 from streams.sqlite_store import SqliteStore
-from streams.store import AlertQuery, Counts, DocumentQuery, Store, StoreWriter
+from streams.store import (
+    AlertQuery,
+    Counts,
+    DocumentQuery,
+    IncidentQuery,
+    SeriesTotal,
+    SourceState,
+    Store,
+    StoreWriter,
+    Volume,
+)
 
 HOSTILE = [
     "'; DROP TABLE documents; --",
@@ -164,3 +174,81 @@ def test_the_writer_passes_all_it_is_told_on_to_the_store(store: Store) -> None:
     writer.clock(NOON)
     writer.progress(3, None)
     assert store.counts() == Counts(2, {"negative": 2}, 0, 1, 1, 1, 1, {"invalid-json": 1})
+
+
+def test_search_and_alerts_go_on_after_the_last_of_an_answer(store: Store) -> None:
+    times = [NOON, NOON, NOON + timedelta(seconds=1), NOON, NOON + timedelta(microseconds=1)]
+    store.write_documents([labelled_document(str(n), published_at=at) for n, at in enumerate(times)])
+    store.write_alerts([alert(f"alert-{n}", sequence=n % 2, at=at) for n, at in enumerate(times)])
+    documents, alerts = store.search(DocumentQuery()), store.alerts(AlertQuery())
+    assert len(documents) == len(alerts) == 5
+    found, rang = store.search(DocumentQuery(limit=2)), store.alerts(AlertQuery(limit=2))
+    while more := store.search(DocumentQuery(limit=2, after=found[-1])):
+        found += more
+    while again := store.alerts(AlertQuery(limit=2, after=rang[-1])):
+        rang += again
+    assert (found, rang) == (documents, alerts)
+
+
+def test_an_incident_is_found_by_its_latest_event_as_it_stood_at_a_time(store: Store) -> None:
+    hour = timedelta(hours=1)
+    opened, louder = alert("a0", tier="watch"), alert("a1", at=NOON + hour, sequence=1, event="escalate", tier="urgent")
+    closed = alert("a2", at=NOON + hour, sequence=2, event="close", tier="urgent")
+    other = alert("b0", incident="incident-9", series="market:all", kind="volume", tier="watch", at=NOON + 2 * hour)
+    store.write_alerts([closed, opened, louder, other])
+
+    def found(**conditions: Any) -> list[Any]:
+        return store.incidents(IncidentQuery(**conditions))
+
+    assert found() == [other, closed]
+    assert found(limit=1) == found(open_only=True) == found(kind="volume") == found(since=NOON + 2 * hour) == [other]
+    assert found(until=NOON + hour) == [opened]
+    assert found(tiers=("watch",)) == [other]
+    assert found(tiers=("watch",), until=NOON + hour) == [opened]
+    assert found(series=("company:BA", "company:GE")) == [closed]
+
+
+def test_feedback_is_kept_once_and_told_in_its_order(store: Store) -> None:
+    later = NOON + timedelta(hours=1)
+    said = Feedback("incident-77", "alert-00aa", "company:BA", "mute", later, "ann", until=NOON + timedelta(days=1))
+    wrong = Feedback(
+        "incident-77", "alert-00aa", "company:BA", "wrong-label", NOON, "<b>", document="wire/1", note="=1"
+    )
+    other = Feedback("incident-9", "alert-01", "market:all", "useful", NOON, "bob")
+    assert store.write_feedback([said, wrong]) == 2
+    assert store.write_feedback([said, other]) == 1
+    assert store.feedback("incident-77") == [wrong, said]
+    assert len(store.feedback()) == 3
+    assert store.feedback(since=later) == [said]
+
+
+def test_totals_sum_the_points_of_a_range_and_keep_the_highest_surprise(store: Store) -> None:
+    hours = [NOON + timedelta(hours=hour) for hour in range(3)]
+    store.write_points([series_point(start=hour, surprise=n + 0.5) for n, hour in enumerate(hours)])
+    store.write_points([series_point(start=hours[0], negative=40, revision=1, surprise=0.25)])
+    store.write_points([series_point(series="company-topic:BA/earnings", kind="company-topic", start=hours[0])])
+    store.write_points([series_point(series="market:all", kind="market", start=hours[0])])
+    found = store.totals(("company", "company-topic"), hours[0], hours[2])
+    assert [total.series for total in found] == ["company-topic:BA/earnings", "company:BA"]
+    assert found[1] == SeriesTotal("company:BA", "company", 44, 4, 2, 8, pytest.approx(1.4), 1.5)
+    assert store.totals(("sector",), hours[0], hours[2]) == []
+    assert store.series(("market", "company")) == ["company:BA", "market:all"]
+    assert store.series(("topic",)) == []
+
+
+def test_volume_sources_and_latest_tell_what_was_published_when(store: Store) -> None:
+    assert store.latest() is None
+    assert store.sources(NOON) == store.volume(NOON, NOON + timedelta(hours=1), timedelta(minutes=5)) == []
+    minutes = [timedelta(minutes=n) for n in (0, 4, 5, 60)]
+    store.write_documents([labelled_document(str(n), published_at=NOON + at) for n, at in enumerate(minutes)])
+    quiet = labelled_document("x", source="forum", sentiment=Sentiment("positive", 0.1, 0.1, 0.8))
+    store.write_documents([quiet, unlabelled(labelled_document("y", published_at=NOON + timedelta(seconds=1)))])
+    assert store.volume(NOON, NOON + timedelta(hours=1), timedelta(minutes=5)) == [
+        Volume(NOON, 2, 0, 1, 1),
+        Volume(NOON + timedelta(minutes=5), 1, 0, 0, 0),
+    ]
+    assert store.latest() == NOON + timedelta(hours=1)
+    assert store.sources(NOON + timedelta(minutes=1)) == [
+        SourceState("forum", NOON, 0),
+        SourceState("wire", NOON + timedelta(hours=1), 3),
+    ]
