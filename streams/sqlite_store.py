@@ -77,18 +77,19 @@ _Message = TypeVar("_Message")
 
 
 class SqliteStore:
-    """A `streams.store.Store` in the file `path`, which is made when absent, unless `read_only`.
+    """A `streams.store.Store` in the file `path`, which is made when absent, unless `read_only` or without `create`.
 
-    Raises ConfigurationError for a file that is missing (read only), no store of Tocsin, or of another version.
+    Raises ConfigurationError for a file that is missing, no store of Tocsin, or of another version.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False, create: bool = True) -> None:
         self.path = path
-        if read_only and not path.is_file():
+        create = create and not read_only
+        if not create and not path.is_file():
             raise ConfigurationError(f"there is no store at {path}: name the file that a run wrote")
-        if not read_only:
+        if create:
             path.parent.mkdir(parents=True, exist_ok=True)
-        uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+        uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc' if create else 'rw'}"
         try:
             self._connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=10.0)
             self._prepare(read_only)

@@ -14,7 +14,7 @@ from streams.services.logs import configure_logs
 from streams.services.monitor import Monitor, Progress
 from streams.settings import Settings
 
-ServiceName = Literal["enrich", "detect", "index", "clock"]
+ServiceName = Literal["enrich", "detect", "index", "clock", "web"]
 SERVICES: Final[tuple[ServiceName, ...]] = get_args(ServiceName)
 
 

@@ -1,0 +1,74 @@
+"""What every page needs: the store, the settings, the names, who is told of feedback."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+from typing import Any, Final
+
+from processors.companies import CompanyMaster
+from processors.errors import TocsinError
+from processors.messages import Feedback
+from streams.settings import Settings, load_master
+from streams.status import read_service
+from streams.store import Store
+from streams.web.now import now_view
+from streams.web.outbox import Outbox
+from streams.web.present import present_of
+from streams.web.reactions import Reactions, reactions_of
+from streams.web.stores import Stores
+
+_REMEMBERED: Final = timedelta(days=90)
+_CANARY_SECONDS: Final = 10.0
+
+Run = Callable[[], dict[str, Any]]
+"""How far a run that goes on beside the console has come: `done`, `total`, `rate`, `ended`."""
+
+
+@dataclass
+class Context:
+    """One console."""
+
+    settings: Settings
+    stores: Stores
+    outbox: Outbox | None = None
+    run: Run | None = None
+    _canary: tuple[float, float | None] = field(default=(float("-inf"), None))
+
+    def __post_init__(self) -> None:
+        self.master: CompanyMaster = load_master(self.settings)
+
+    @property
+    def store(self) -> Store:
+        """This thread's store."""
+        return self.stores()
+
+    def reactions(self) -> Reactions:
+        """What people did in the last 90 days."""
+        return reactions_of(self.store.feedback(since=datetime.now(UTC) - _REMEMBERED))
+
+    def now(self) -> dict[str, Any]:
+        """The page *Now*."""
+        view = now_view(self.store, present_of(self.store), self.reactions())
+        view["canary"] = self._canary_seconds()
+        view["run"] = self.run() if self.run else None
+        return view
+
+    def tell(self, feedback: Feedback) -> None:
+        """Keep feedback in the store, and send it where others read it."""
+        self.store.write_feedback([feedback])
+        if self.outbox is not None:
+            self.outbox.put(feedback)
+
+    def _canary_seconds(self) -> float | None:
+        """Age of the latest canary; None where there is no clock to ask."""
+        if self.settings.web.store:
+            return None
+        asked, seconds = self._canary
+        if monotonic() - asked > _CANARY_SECONDS:
+            try:
+                seconds = read_service(self.settings, "clock").values("tocsin_canary_seconds", "").get("")
+            except TocsinError:
+                seconds = None
+            self._canary = (monotonic(), seconds)
+        return seconds
