@@ -198,14 +198,15 @@ def demo(
         list[Path] | None, typer.Argument(help="Your own input documents; an invented scenario if absent.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for everything that comes of it.")] = DEMO_FOLDER,
-    once: Annotated[bool, typer.Option("--once", help="Plain lines instead of the live view.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Plain lines, no live view and no console.")] = False,
     settings_file: SettingsFile = None,
     assignments: Assignments = None,
 ) -> None:
-    """Watch the whole of Tocsin at work: labels, trends, incidents that open and close."""
+    """Watch the whole of Tocsin at work, here and in your browser: labels, trends, incidents that open and close."""
     from streams.demo.run import run_demo
 
-    run_demo(files=files or (), out=out, settings=settings_of(settings_file, assignments), once=once)
+    settings = settings_of(settings_file, assignments)
+    run_demo(files=files or (), out=out, settings=settings, once=once, page=not once)
 
 
 @contextmanager

@@ -38,6 +38,7 @@ from streams.words import storable, words_of
 _Message = TypeVar("_Message")
 
 _SUMMED: Final = ("negative", "neutral", "positive", "novel_negative")
+_EARLIEST: Final = {"min": {"field": "published_at", "format": "strict_date_time"}}
 _LATEST: Final = {"max": {"field": "published_at", "format": "strict_date_time"}}
 _NANOSECONDS: Final = "strict_date_optional_time_nanos"
 _LATEST_EVENTS: Final[list[dict[str, Any]]] = [
@@ -213,11 +214,13 @@ class ElasticStore:
             for bucket in _found(answer, "sources")
         ]
 
-    def latest(self) -> datetime | None:
+    def span(self) -> tuple[datetime, datetime] | None:
         """See `Store`."""
-        answer = self._search("documents", [], size=0, aggregations={"latest": _LATEST})
-        latest = answer.get("aggregations", {}).get("latest", {})
-        return _instant(latest) if latest.get("value") is not None else None
+        answer = self._search("documents", [], size=0, aggregations={"earliest": _EARLIEST, "latest": _LATEST})
+        found = answer.get("aggregations", {})
+        if not found or found["latest"]["value"] is None:
+            return None
+        return _instant(found["earliest"]), _instant(found["latest"])
 
     def dead_letters(self, reason: str | None = None, limit: int = 100) -> list[DeadLetter]:
         """See `Store`."""
@@ -367,7 +370,7 @@ def _volume(bucket: Mapping[str, Any]) -> Volume:
 
 
 def _instant(latest: Mapping[str, Any]) -> datetime:
-    """What `_LATEST` answers."""
+    """What `_EARLIEST` and `_LATEST` answer."""
     return datetime.fromisoformat(latest["value_as_string"]).astimezone(UTC)
 
 

@@ -261,10 +261,13 @@ class SqliteStore:
         rows = self._rows(sql, [_microseconds(since)])
         return [SourceState(name, EPOCH + timedelta(microseconds=latest), count) for name, latest, count in rows]
 
-    def latest(self) -> datetime | None:
+    def span(self) -> tuple[datetime, datetime] | None:
         """See `Store`."""
-        published = self._rows("SELECT max(published) FROM documents")[0][0]
-        return None if published is None else EPOCH + timedelta(microseconds=published)
+        sql = "SELECT (SELECT min(published) FROM documents), (SELECT max(published) FROM documents)"
+        earliest, latest = self._rows(sql)[0]  # each for itself: so both are one look into the index
+        if earliest is None:
+            return None
+        return EPOCH + timedelta(microseconds=earliest), EPOCH + timedelta(microseconds=latest)
 
     def dead_letters(self, reason: str | None = None, limit: int = 100) -> list[DeadLetter]:
         """See `Store`."""

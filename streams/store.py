@@ -181,8 +181,8 @@ class Store(Protocol):
     def sources(self, since: datetime) -> list[SourceState]:
         """Every source (at most 1,000), by name."""
 
-    def latest(self) -> datetime | None:
-        """When the latest document was published; None where there is none."""
+    def span(self) -> tuple[datetime, datetime] | None:
+        """When the earliest and the latest document were published; None where there is none."""
 
     def dead_letters(self, reason: str | None = None, limit: int = 100) -> list[DeadLetter]:
         """Dead letters of `reason`, or of any, in the order of arrival."""

@@ -1,9 +1,10 @@
 """`tocsin demo`: a run over the invented scenario, or over the user's own files, with a view of what goes on."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 from rich.table import Table
@@ -15,14 +16,18 @@ from streams.alert_view import alert_lines, short_id
 from streams.codec import decode_document
 from streams.deadletters import dead_letter
 from streams.demo.live import LiveView, PlainView
+from streams.demo.page import RunProgress, served, stay
 from streams.demo.scenario import NOTICE, Scenario, make_scenario
-from streams.observer import Watching
+from streams.observer import Observer, Watching
 from streams.outputs import Summary
 from streams.pipeline import Event, Labeller
 from streams.replay import embedded_labeller, replay_documents, replay_events
 from streams.settings import Settings
 from streams.sqlite_store import STORE, SqliteStore
 from streams.store import StoreWriter
+
+if TYPE_CHECKING:
+    from streams.web.server import WebServer
 
 TICK_INTERVAL: Final = timedelta(minutes=1)
 _LISTED: Final = 8
@@ -34,37 +39,70 @@ def run_demo(
     out: Path,
     settings: Settings,
     once: bool = False,
+    page: bool = False,
     labeller: Labeller | None = None,
     console: Console | None = None,
 ) -> Summary:
     """Run the scenario, or `files` (input documents) where there are any, to the end; print a summary.
 
     Everything that came of it lies in the folder `out` then, an SQLite store of it included; an earlier run's is
-    replaced. The view is live in a terminal, plain lines elsewhere or with `once`. `labeller` stands in for the
-    embedded model. Raises ConfigurationError as `replay_documents` does.
+    replaced. The view is live in a terminal, plain lines elsewhere or with `once`. With `page` the console shows the run
+    too, and in a terminal stays open after it until it is interrupted. `labeller` stands in for the embedded model.
+    Raises ConfigurationError as `replay_documents` does, and for settings of the console that it cannot start with.
     """
     console = console or Console()
     labeller = labeller or embedded_labeller(settings)
-    title = "your files" if files else NOTICE
-    live = console.is_terminal and not once
-    view = LiveView(console, title, f"Results go to {out}") if live else PlainView(console, title)
     store = _fresh_store(out)
+    progress = RunProgress()
+    with ExitStack() as stack:
+        stack.callback(store.close)
+        server = stack.enter_context(served(settings, out / STORE, progress)) if page else None
+        if server is not None:
+            _announce(console, server, settings)
+        view = _view(console, "your files" if files else NOTICE, out, server, live=console.is_terminal and not once)
+        progress.board = view
+        summary = _run(files, out, settings, labeller, StoreWriter(store), view, console)
+        progress.ended = True
+        _print_summary(console, view, summary, out)
+        if server is not None and console.is_terminal:
+            console.print(f"\nThe console stays open at {server.address} (Ctrl-C ends it).", markup=False)
+            stay(server)
+    return summary
+
+
+def _run(
+    files: Sequence[Path],
+    out: Path,
+    settings: Settings,
+    labeller: Labeller,
+    writer: Observer,
+    view: LiveView | PlainView,
+    console: Console,
+) -> Summary:
+    watching = Watching(writer, view)
     try:
         with view:
-            watching = Watching(StoreWriter(store), view)
             if files:
-                summary = replay_documents(files, out, settings, labeller, now=datetime.now(UTC), observer=watching)
-            else:
-                scenario = make_scenario()
-                events, total = scenario_events(scenario), len(scenario.arrivals)
-                summary = replay_events(events, total, out, settings, labeller, observer=watching)
+                return replay_documents(files, out, settings, labeller, now=datetime.now(UTC), observer=watching)
+            scenario = make_scenario()
+            events, total = scenario_events(scenario), len(scenario.arrivals)
+            return replay_events(events, total, out, settings, labeller, observer=watching)
     except KeyboardInterrupt:
         console.print(f"\nStopped before the end: {STORE} in {out} holds what was seen until here.", markup=False)
         raise
-    finally:
-        store.close()
-    _print_summary(console, view, summary, out)
-    return summary
+
+
+def _announce(console: Console, server: "WebServer", settings: Settings) -> None:
+    if server.moved:
+        console.print(f"Port {settings.web.port} is taken: the console is on the next free one.", markup=False)
+    console.print(f"The console, live in your browser: {server.address}", markup=False, highlight=False)
+
+
+def _view(console: Console, title: str, out: Path, server: "WebServer | None", *, live: bool) -> LiveView | PlainView:
+    if not live:
+        return PlainView(console, title)
+    where = f"In your browser: {server.address}  ·  " if server else ""
+    return LiveView(console, title, f"{where}Results go to {out}")
 
 
 def scenario_events(scenario: Scenario) -> Iterator[Event]:

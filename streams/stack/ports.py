@@ -31,6 +31,8 @@ class Ports:
     detect: int = 9102
     index: int = 9103
     clock: int = 9104
+    web: int = 9105
+    console: int = 8480
 
     @classmethod
     def from_block(cls, first: int) -> Self:

@@ -18,7 +18,7 @@ from streams.stack.supervisor import STOP_SECONDS
 
 
 class Services(Server):
-    """enrich, detect, index and clock with the command-line `options`, health and metrics on `ports`."""
+    """enrich, detect, index, clock and web with the command-line `options`, health and metrics on `ports`."""
 
     name: ClassVar[str] = "services"
     title: ClassVar[str] = "Tocsin's services"
@@ -27,13 +27,15 @@ class Services(Server):
 
     def __init__(self, folder: Path, ports: Ports, say: Say, options: Sequence[str] = ()) -> None:
         self.health: Mapping[str, int] = {name: getattr(ports, name) for name in SERVICES}
-        super().__init__(folder, tuple(self.health.values()), say)
+        self._console = ports.console
+        super().__init__(folder, (*self.health.values(), ports.console), say)
         self._options = options
 
     @property
     def address(self) -> str:
-        """Where each shows its health."""
-        return ", ".join(f"{name} {HOST}:{port}" for name, port in self.health.items())
+        """Where the console is, and where each shows its health."""
+        health = ", ".join(f"{name} {HOST}:{port}" for name, port in self.health.items())
+        return f"console http://{HOST}:{self._console}/; health of {health}"
 
     def prepare(self) -> Launch:
         """In the folder of the caller, where relative paths of settings lead from."""

@@ -83,6 +83,8 @@ class Stack:
             "services.detect_port": str(self.ports.detect),
             "services.index_port": str(self.ports.index),
             "services.clock_port": str(self.ports.clock),
+            "services.web_port": str(self.ports.web),
+            "web.port": str(self.ports.console),
         }
 
     def up(self, servers: Iterable[str] = SERVERS) -> None:

@@ -10,7 +10,6 @@ from typing import Annotated, Final
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from processors.identity import plain
 from processors.messages import Alert, Feedback, IncidentKind, SeriesKind, Tier
 from streams.store import AlertQuery, IncidentQuery
 from streams.web.brief import brief_of
@@ -21,6 +20,7 @@ from streams.web.hub import Hub
 from streams.web.incident import incident_view
 from streams.web.names import names_of
 from streams.web.parameters import LATEST, Cursor, Instant, Limit, Name, Names, Said, page
+from streams.web.plain import plain
 from streams.web.present import present_of
 from streams.web.standing import standing_view
 

@@ -7,11 +7,11 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, HTTPException
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from processors.identity import plain
 from processors.messages import LabelledDocument
 from streams.store import DocumentQuery
 from streams.web.context import Context
 from streams.web.parameters import Cursor, Days, Instant, Limit, Name, checked_series, document_query, page, range_of
+from streams.web.plain import plain
 from streams.web.present import present_of
 from streams.web.series import document_brief, documents_of, series_view, stories_view
 from streams.web.table import csv_of

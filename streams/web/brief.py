@@ -3,8 +3,8 @@
 from math import log10
 from typing import Any, Final
 
-from processors.identity import plain
 from processors.messages import Alert
+from streams.web.plain import plain
 
 _HEADLINE: Final = 240
 _TERMS: Final = 4
@@ -17,7 +17,7 @@ _FIELDS: Final = (
 
 def brief_of(alert: Alert) -> dict[str, Any]:
     """`alert` with its leading terms and the first line of its first piece of evidence."""
-    record = {name: plain(getattr(alert, name)) for name in _FIELDS}
+    record: dict[str, Any] = plain({name: getattr(alert, name) for name in _FIELDS})
     record["terms"] = [term.term for term in alert.terms[:_TERMS]]
     record["documents"] = len(alert.evidence)
     if alert.evidence:

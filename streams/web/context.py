@@ -49,7 +49,10 @@ class Context:
 
     def now(self) -> dict[str, Any]:
         """The page *Now*."""
-        view = now_view(self.store, present_of(self.store), self.reactions())
+        present = present_of(self.store)
+        view = now_view(self.store, present, self.reactions())
+        warm_up = self.settings.detection.warm_up_days
+        view["learning"] = {"day": present.days, "of": warm_up} if present.days <= warm_up else None
         view["canary"] = self._canary_seconds()
         view["run"] = self.run() if self.run else None
         return view

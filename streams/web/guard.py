@@ -1,7 +1,6 @@
 """What stands between the console and strangers: a password, the address asked for, headers that keep texts texts."""
 
 import base64
-import binascii
 import secrets
 from collections.abc import Iterable
 from typing import Final
@@ -78,7 +77,7 @@ def _credentials(authorization: str) -> tuple[str, bytes]:
     scheme, _, encoded = authorization.partition(" ")
     try:
         user, _, password = base64.b64decode(encoded, validate=True).partition(b":")
-    except binascii.Error:
+    except ValueError:
         return "", b""
     return (user.decode("utf-8", "replace")[:200], password) if scheme.lower() == "basic" else ("", b"")
 

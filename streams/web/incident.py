@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from processors.identity import format_instant, plain
+from processors.identity import format_instant
 from processors.messages import Alert, SeriesPoint
 from streams.store import AlertQuery, IncidentQuery, Store
 from streams.web.brief import brief_of
+from streams.web.plain import plain
 from streams.web.reactions import Reactions
 
 _BEFORE: Final = timedelta(hours=48)
@@ -44,9 +45,8 @@ def point_of(point: SeriesPoint) -> list[Any]:
     """A point as the charts take it: start, negative, neutral, positive, new negative stories, expected, low, high,
     surprise."""
     counts = [point.negative, point.neutral, point.positive, point.novel_negative]
-    return [format_instant(point.start), *counts, *plain([point.expected, point.expected_low, point.expected_high])] + [
-        round(point.surprise, 2)
-    ]
+    usual = [point.expected, point.expected_low, point.expected_high]
+    return [format_instant(point.start), *counts, *(round(value, 4) for value in usual), round(point.surprise, 2)]
 
 
 def _related(store: Store, events: Sequence[Alert]) -> list[Alert]:

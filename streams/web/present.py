@@ -12,17 +12,25 @@ _HISTORY: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """`at` is the moment shown, `latest` the latest document's; `live` where `at` is the wall clock's."""
+    """`at` is the moment shown, `earliest` and `latest` those of the documents; `live` where `at` is the wall clock's."""
 
     at: datetime
+    earliest: datetime | None
     latest: datetime | None
     live: bool
+
+    @property
+    def days(self) -> int:
+        """Days since the first document, those that have begun."""
+        return 0 if self.earliest is None else (self.at - self.earliest).days + 1
 
 
 def present_of(store: Store, wall: datetime | None = None) -> Present:
     """The moment to show of `store` when it is `wall` (aware)."""
     wall = wall or datetime.now(UTC)
-    latest = store.latest()
-    if latest is None or wall - _HISTORY <= latest <= wall + timedelta(minutes=10):
-        return Present(wall, latest, True)
-    return Present(latest, latest, False)
+    span = store.span()
+    if span is None:
+        return Present(wall, None, None, True)
+    earliest, latest = span
+    live = wall - _HISTORY <= latest <= wall + timedelta(minutes=10)
+    return Present(wall if live else latest, earliest, latest, live)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from processors.identity import plain
 from processors.messages import Feedback, FeedbackKind
+from streams.web.plain import plain
 
 JUDGEMENTS: Final[tuple[FeedbackKind, ...]] = ("useful", "false-alarm", "wrong-label", "wrong-company")
 

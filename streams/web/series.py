@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from processors.companies import CompanyMaster
-from processors.identity import format_instant, plain
+from processors.identity import format_instant
 from processors.labels import TOPICS
 from processors.messages import LabelledDocument, SeriesPoint
 from processors.series import kind_of_series
@@ -16,6 +16,7 @@ from processors.signatures import packed, signature_of, similarities
 from streams.store import DocumentQuery, IncidentQuery, Store
 from streams.web.brief import brief_of
 from streams.web.incident import point_of
+from streams.web.plain import plain
 
 _HOURLY: Final = timedelta(days=8)
 _READ: Final = 300
@@ -51,7 +52,7 @@ def _by_day(points: Sequence[SeriesPoint]) -> list[list[Any]]:
         for index, count in enumerate(counts, start=1):
             row[index] += count
         row[8] = max(row[8], round(point.surprise, 2))
-    return [[plain(value) for value in row] for row in days.values()]
+    return [[*row[:5], round(row[5], 4), *row[6:]] for row in days.values()]
 
 
 @dataclass

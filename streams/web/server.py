@@ -35,6 +35,7 @@ class WebServer:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=_STOP_SECONDS,
         )
         self._server = uvicorn.Server(config)
@@ -76,6 +77,7 @@ def _listening(settings: WebSettings, tries: int) -> socket.socket:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((settings.host, port))
+            listening.listen()  # from here on requests wait until they are answered
         except OSError as error:
             listening.close()
             why = error.strerror or str(error)

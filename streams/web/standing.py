@@ -3,10 +3,11 @@
 from datetime import timedelta
 from typing import Any
 
-from processors.identity import format_instant, plain
+from processors.identity import format_instant
 from streams.settings import Settings
 from streams.status import as_record, read_status
 from streams.store import Store
+from streams.web.plain import plain
 from streams.web.present import Present
 
 

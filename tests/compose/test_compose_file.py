@@ -39,7 +39,9 @@ def test_every_variable_is_explained_in_the_example_and_none_is_left_over() -> N
 
 def test_secrets_have_no_default_and_are_asked_for() -> None:
     secrets = {name for name, value in example().items() if value.startswith("change-me")}
-    assert secrets == {"ELASTIC_PASSWORD", "KIBANA_PASSWORD", "INDEX_PASSWORD", "KIBANA_KEY", "GRAFANA_PASSWORD"}
+    assert secrets == {"ELASTIC_PASSWORD", "KIBANA_PASSWORD", "INDEX_PASSWORD", "KIBANA_KEY", "GRAFANA_PASSWORD"} | {
+        "CONSOLE_PASSWORD"
+    }
     assert all(rest.startswith(":?") for name, rest in variables(TEXT) if name in secrets)
     with pytest.raises(ValueError, match="INDEX_PASSWORD has to be set"):
         interpolated(TEXT, {**example(), "INDEX_PASSWORD": ""})

@@ -56,6 +56,7 @@ NOT_TO_BE_ASKED = {
     "services.detect_port": "1",
     "services.index_port": "1",
     "services.clock_port": "1",
+    "services.web_port": "1",
 }
 HEAVY = {
     "numpy",

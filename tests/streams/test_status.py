@@ -27,7 +27,7 @@ from streams.status import Unknown, as_record, read_status
 from streams.status_view import status_page
 from tests.services.kafka_client import Prefix, new_prefix
 
-AWAY = {f"services.{name}_port": str(22890 + i) for i, name in enumerate(("enrich", "detect", "index", "clock"))}
+AWAY = {f"services.{name}_port": str(22890 + i) for i, name in enumerate(("enrich", "detect", "index", "clock", "web"))}
 
 
 def page(settings: Settings, width: int = 120) -> str:

@@ -236,8 +236,8 @@ def test_totals_sum_the_points_of_a_range_and_keep_the_highest_surprise(store: S
     assert store.series(("topic",)) == []
 
 
-def test_volume_sources_and_latest_tell_what_was_published_when(store: Store) -> None:
-    assert store.latest() is None
+def test_volume_sources_and_span_tell_what_was_published_when(store: Store) -> None:
+    assert store.span() is None
     assert store.sources(NOON) == store.volume(NOON, NOON + timedelta(hours=1), timedelta(minutes=5)) == []
     minutes = [timedelta(minutes=n) for n in (0, 4, 5, 60)]
     store.write_documents([labelled_document(str(n), published_at=NOON + at) for n, at in enumerate(minutes)])
@@ -247,7 +247,7 @@ def test_volume_sources_and_latest_tell_what_was_published_when(store: Store) ->
         Volume(NOON, 2, 0, 1, 1),
         Volume(NOON + timedelta(minutes=5), 1, 0, 0, 0),
     ]
-    assert store.latest() == NOON + timedelta(hours=1)
+    assert store.span() == (NOON, NOON + timedelta(hours=1))
     assert store.sources(NOON + timedelta(minutes=1)) == [
         SourceState("forum", NOON, 0),
         SourceState("wire", NOON + timedelta(hours=1), 3),

@@ -76,7 +76,7 @@ function showLine() {
   const notice = document.getElementById("notice");
   const now = live.now;
   const broken = live.line === "broken" || live.line === "trouble";
-  const text = broken ? t(live.line) : !now ? t("connecting") : now.live ? t("live") : t("history", { at: moment(now.at) });
+  const text = broken ? t(live.line) : !now ? t("connecting") : now.run && !now.run.ended && now.latest && !now.live ? t("replay", { at: moment(now.at) }) : now.live && !now.run ? t("live") : t("history", { at: moment(now.at) });
   place.className = `line line-${broken ? "broken" : live.line}`;
   replace(place, h("i", { "aria-hidden": "true" }), h("span", {}, text));
   notice.hidden = !broken;

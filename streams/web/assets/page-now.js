@@ -22,8 +22,8 @@ export function nowPage(content) {
   replace(ringing, waiting());
   const parts = [
     [strip, (now) => JSON.stringify([now.volume, now.incidents.length, now.sources, now.run, now.canary, now.pulse.rows[0], Math.floor(Date.parse(now.at) / 60000)]), drawStrip],
-    [ringing, (now) => JSON.stringify([now.incidents, Math.floor(Date.parse(now.at) / 60000)]), (now) => drawRinging(now, fresh)],
-    [pulse, (now) => JSON.stringify(now.pulse), drawPulse],
+    [ringing, (now) => JSON.stringify([now.incidents, now.learning, Math.floor(Date.parse(now.at) / 60000)]), (now) => drawRinging(now, fresh)],
+    [pulse, (now) => JSON.stringify([now.pulse, Boolean(now.learning)]), drawPulse],
     [sources, (now) => JSON.stringify([now.sources, Math.floor(Date.parse(now.at) / 60000)]), drawSources],
     [closed, (now) => JSON.stringify(now.closed), drawClosed],
   ];
@@ -62,7 +62,7 @@ function drawStrip(now) {
   const heard = now.incidents.filter((incident) => !incident.muted_until);
   const tiers = ["flash", "urgent", "watch"].map((tier) => [tier, heard.filter((incident) => incident.tier === tier).length]);
   const silent = now.sources.filter((source) => source.silent).length;
-  const first = [...now.pulse.rows].sort((a, b) => strongest(b) - strongest(a))[0];
+  const first = now.learning ? null : [...now.pulse.rows].sort((a, b) => strongest(b) - strongest(a))[0];
   return [
     figure(
       t("open-figure"),
@@ -121,8 +121,15 @@ function drawRinging(now, fresh) {
   ].filter(([, list]) => list);
   return [
     heading(2, t("ringing")),
-    groups.length ? groups.map(([name, list]) => [name && h("h3", {}, name), list]) : h("div", { class: "empty" }, h("p", {}, t("ringing-none")), h("p", { class: "faint" }, t("ringing-none-more"))),
+    groups.length ? groups.map(([name, list]) => [name && h("h3", {}, name), list]) : silence(now.learning),
   ];
+}
+
+/** Nothing rings: because all is quiet, or because the bell does not know yet what is usual. */
+function silence(learning) {
+  if (!learning) return h("div", { class: "empty" }, h("p", {}, t("ringing-none")), h("p", { class: "faint" }, t("ringing-none-more")));
+  const { day, of } = learning;
+  return h("div", { class: "empty" }, h("p", { class: "empty-title" }, t("learning")), h("progress", { max: of, value: Math.min(day, of), "aria-label": t("learning") }), h("p", {}, t("learning-day", { day, of })), h("p", { class: "faint" }, t("learning-more", { of })));
 }
 
 function drawClosed(now) {
@@ -132,6 +139,7 @@ function drawClosed(now) {
 
 function drawPulse(now) {
   const { rows, topics, all, hours: span } = now.pulse;
+  const learning = Boolean(now.learning);
   if (!rows.length) return [heading(2, t("pulse")), h("p", { class: "faint" }, t("pulse-none"))];
   const head = h(
     "tr",
@@ -144,27 +152,29 @@ function drawPulse(now) {
     "tr",
     { class: "all" },
     h("th", { scope: "row" }, h("a", { href: seriesLink("market:all") }, t("all-companies"))),
-    pulseCell(all.total, "market:all"),
-    topics.map((topic, index) => pulseCell(all.cells[index], `topic:${topic}`)),
+    pulseCell(all.total, "market:all", learning),
+    topics.map((topic, index) => pulseCell(all.cells[index], `topic:${topic}`, learning)),
   );
   const lines = rows.map((row) =>
     h(
       "tr",
       {},
       h("th", { scope: "row" }, h("a", { href: seriesLink(`company:${row.company}`) }, foreign(companyName(row.company)), " ", h("span", { class: "code" }, plain(row.company)))),
-      pulseCell(row.total, `company:${row.company}`),
-      topics.map((topic, index) => pulseCell(row.cells[index], `company-topic:${row.company}/${topic}`)),
+      pulseCell(row.total, `company:${row.company}`, learning),
+      topics.map((topic, index) => pulseCell(row.cells[index], `company-topic:${row.company}/${topic}`, learning)),
     ),
   );
   return [
-    heading(2, t("pulse"), t("pulse-more", { hours: span })),
+    heading(2, t("pulse"), t(learning ? "pulse-learning" : "pulse-more", { hours: span })),
     h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": t("pulse") }, h("table", { class: "heat" }, h("thead", {}, head), h("tbody", {}, whole, lines))),
-    h("p", { class: "legend faint" }, t("pulse-legend"), h("span", { class: "ramp", "aria-hidden": "true" }, [0, 1, 2, 3, 4, 5].map((level) => h("i", { class: `heat-${level}` }, String(level)))), h("span", {}, t("pulse-explained"))),
+    !learning && h("p", { class: "legend faint" }, t("pulse-legend"), h("span", { class: "ramp", "aria-hidden": "true" }, [0, 1, 2, 3, 4, 5].map((level) => h("i", { class: `heat-${level}` }, String(level)))), h("span", {}, t("pulse-explained"))),
   ];
 }
 
-function pulseCell(cell, series) {
+/** A cell: how surprising, or, while it is not known what is usual, how many documents. */
+function pulseCell(cell, series, learning) {
   if (!cell || !cell.documents) return h("td", { class: "heat-none" }, h("span", { "aria-hidden": "true" }, "·"));
+  if (learning) return h("td", { class: "heat-0" }, h("a", { href: seriesLink(series), title: seriesName(series) }, number(cell.documents)));
   const level = Math.min(5, Math.floor(cell.surprise));
   const name = t("pulse-cell", { name: seriesName(series), surprise: number(cell.surprise, 1), negative: cell.negative, documents: cell.documents });
   return h(

@@ -26,6 +26,10 @@ export const words = {
 
   "ringing": "Ringing now", "ringing-none": "Nothing rings.",
   "ringing-none-more": "The bell first learns what is usual. Most of what is read is ordinary.",
+  "learning": "Learning what is usual", "learning-day": "Day {day} of {of}",
+  "learning-more": "An alarm says that something is unusual. So the bell listens for {of} days before it rings.",
+  "pulse-learning": "Documents in the last {hours} hours; how unusual that is shows once it is known what is usual",
+  "replay": "Replay · {at}",
   "companies": "Companies", "wider": "Topics, sectors, market", "sources-silent": "Silent sources",
   "muted": "Muted", "recently-closed": "Closed in the last 24 hours", "show-all": "Show all {n}", "show-less": "Show fewer",
   "count-line": "{n} new negative {n|story|stories} in {window}, usually {expected}",
@@ -72,7 +76,7 @@ export const words = {
   "previous": "Previous", "next": "Next",
 
   "trend": "Trends", "trend-more": "Sentiment over time, with volume and incidents", "add-series": "Add to compare", "choose-series": "Company, topic, sector or source",
-  "remove": "Remove {name}", "range": "Range", "range-days": "{n} days", "range-custom": "from – to", "from": "From", "to": "To",
+  "remove": "Remove {name}", "range": "Range", "range-days": "{n} {n|day|days}", "range-custom": "from – to", "from": "From", "to": "To",
   "net-sentiment": "Net sentiment", "net-sentiment-more": "(positive − negative) / all, smoothed", "volume": "Volume", "volume-more": "documents by sentiment",
   "incidents": "Incidents", "incidents-none": "None in this range.", "novel-stories": "Novel stories",
   "novel-stories-more": "texts that say the same are one story", "stories-none": "None in this range.",
@@ -90,7 +94,7 @@ export const words = {
 
   "desk-title": "Desk", "desk-more": "What you watch, and how many false alarms a day you put up with, decide which incidents pass.",
   "watch-list": "Watch-list", "watch-none": "Empty: add companies, topics or sectors.", "budget": "False alarms a day, at most",
-  "budget-more": "Passes: what chance brings at most {n} times a year in one series.", "desk-would": "In the last {days} days this desk would have rung {n|once|{n} times}.",
+  "budget-more": "Passes: what chance brings at most {n} times a year in one series.", "desk-would": "In the last {days} days this desk would have rung {n} {n|time|times}.",
   "desk-noise": "Of these, up to {n} are expected by chance.", "desk-of": "{n} of {of} incidents pass.", "desk-save": "Use this desk in this browser", "desk-saved": "In use: “Now” shows what passes first.",
   "desk-clear": "Stop using it", "add-all-companies": "Add all companies", "clear": "Clear", "by-day": "By day", "my-desk": "My desk", "everything": "Everything",
 

@@ -26,6 +26,10 @@ export const words = {
 
   "ringing": "正在报警", "ringing-none": "目前没有警报。",
   "ringing-none-more": "系统先学习什么是平常的。读到的内容大多很平常。",
+  "learning": "正在学习什么是平常的", "learning-day": "第 {day} 天，共 {of} 天",
+  "learning-more": "警报意味着出现了不寻常的情况。因此系统先听 {of} 天，然后才会报警。",
+  "pulse-learning": "过去 {hours} 小时的文档数；待了解什么是平常之后，才显示有多不寻常",
+  "replay": "回放 · {at}",
   "companies": "公司", "wider": "主题、行业、市场", "sources-silent": "静默的来源",
   "muted": "已静音", "recently-closed": "过去 24 小时内结束", "show-all": "显示全部 {n} 条", "show-less": "收起",
   "count-line": "{window}内 {n} 条新的负面报道，平常 {expected} 条",

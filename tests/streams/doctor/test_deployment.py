@@ -150,6 +150,7 @@ def test_services_are_told_from_strangers_on_their_ports(foreign_server: int) ->
             services__detect_port=str(server.server_port),
             services__index_port="9",
             services__clock_port=str(silent.getsockname()[1]),
+            services__web_port="10",
         )
         silent.listen()
         before = {finding.subject: finding for finding in examine_services(settings)}
@@ -162,6 +163,7 @@ def test_services_are_told_from_strangers_on_their_ports(foreign_server: int) ->
         "detect": "fail",
         "index": "ok",
         "clock": "fail",
+        "web": "ok",
     }
     assert "makes no progress: it waits for starting" in before["detect"].text
     assert "held by" in before["enrich"].text

@@ -39,7 +39,7 @@ def workers(services: Services) -> dict[str, int]:
 
 def test_a_killed_service_is_started_again_and_all_end_together(services: Services) -> None:
     before = workers(services)
-    assert set(before) == {"enrich", "detect", "index", "clock"}
+    assert set(before) == {"enrich", "detect", "index", "clock", "web"}
     os.kill(before["clock"], signal.SIGKILL)
     deadline = time.monotonic() + 120
     while workers(services).get("clock") in (None, before["clock"]) or not services.is_ready():

@@ -102,3 +102,4 @@ def test_the_services_get_the_options_of_the_user_and_then_the_addresses_of_the_
     options = command[command.index("--") + 1 :]
     assert options[:4] == ("--set", "kafka.prefix=mine", "--set", "kafka.servers=127.0.0.1:20900")
     assert "services.clock_port=20910" in options
+    assert "web.port=20912" in options
