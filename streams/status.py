@@ -23,7 +23,7 @@ from streams.codec import decode
 from streams.kafka_clients import admin, broker_errors, consumer
 from streams.lag import PartitionLag, lags
 from streams.log_reader import bounds, read_range
-from streams.services.runner import SERVICES, ServiceName
+from streams.services.runner import SERVICES
 from streams.settings import Settings
 from streams.topics import Topics
 from streams.topics_admin import check_topics
@@ -199,13 +199,12 @@ def _letters(settings: Settings) -> Letters:
     return Letters(end - begin, sum(by_reason.values()), dict(by_reason.most_common()))
 
 
-def _asker(settings: Settings, name: ServiceName) -> Callable[[], ServiceState]:
-    return lambda: read_service(settings, name)
-
-
-def read_service(settings: Settings, name: ServiceName) -> ServiceState:
-    """What the service `name` says of itself. Raises TocsinError where none answers at its port."""
+def _asker(settings: Settings, name: str) -> Callable[[], ServiceState]:
     address = f"{settings.services.host}:{getattr(settings.services, f'{name}_port')}"
+    return lambda: _service(name, address)
+
+
+def _service(name: str, address: str) -> ServiceState:
     try:
         health = json.loads(_get(f"http://{address}/readyz"))
         text = _get(f"http://{address}/metrics").decode()

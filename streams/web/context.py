@@ -7,11 +7,10 @@ from time import monotonic
 from typing import Any, Final
 
 from processors.companies import CompanyMaster
-from processors.errors import TocsinError
 from processors.messages import Feedback
 from streams.settings import Settings, load_master
-from streams.status import read_service
 from streams.store import Store
+from streams.web.canary import canary_seconds
 from streams.web.now import now_view
 from streams.web.outbox import Outbox
 from streams.web.present import present_of
@@ -69,9 +68,6 @@ class Context:
             return None
         asked, seconds = self._canary
         if monotonic() - asked > _CANARY_SECONDS:
-            try:
-                seconds = read_service(self.settings, "clock").values("tocsin_canary_seconds", "").get("")
-            except TocsinError:
-                seconds = None
+            seconds = canary_seconds(self.settings.services)
             self._canary = (monotonic(), seconds)
         return seconds
