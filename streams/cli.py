@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from processors.errors import ConfigurationError, TocsinError
-from streams.commands import alerts, deadletters, models, stack, topics
+from streams.commands import alerts, deadletters, models, series, stack, topics
 from streams.commands.alerts import DEMO_FOLDER
 from streams.commands.doctor import doctor
 from streams.commands.export import export
@@ -38,6 +38,7 @@ app = typer.Typer(
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(deadletters.app, name="deadletters")
 app.add_typer(models.app, name="models")
+app.add_typer(series.app, name="series")
 app.add_typer(stack.app, name="stack")
 app.add_typer(topics.app, name="topics")
 app.command()(run)
