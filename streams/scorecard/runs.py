@@ -14,7 +14,7 @@ from processors.detection import DetectorSettings
 from processors.detector import Detector, Outcomes
 from processors.identity import partition_of
 from processors.incidents import Watch
-from processors.messages import IncidentKind, Mention, Tick
+from processors.messages import Alert, IncidentKind, Mention, Tick
 from processors.seasons import DAY, HOUR
 from processors.series import company_series_of
 from processors.state import fitted
@@ -36,7 +36,8 @@ class Step(NamedTuple):
 
 @dataclass(slots=True)
 class Course:
-    """How an incident went: falling chances with the seconds at which they were reached; `closed` is None while open."""
+    """How an incident went: falling chances with the seconds at which they were reached; `closed` is None while open.
+    `alert` is the one of its `events` alerts that told the lowest chance; None where it opened before it was followed."""
 
     company: str
     series: str
@@ -45,6 +46,7 @@ class Course:
     steps: list[Step] = field(default_factory=list)
     events: int = 0
     closed: int | None = None
+    alert: Alert | None = None
 
     @property
     def chance(self) -> float:
@@ -104,6 +106,8 @@ class Drive:
                 self.courses[alert.incident] = course
                 self._open[alert.series] = alert.incident
             course.events += 1
+            if course.alert is None or alert.chance_per_year < course.alert.chance_per_year:
+                course.alert = alert
             if alert.event == "close":
                 course.closed = second
                 if self._open.get(alert.series) == alert.incident:
@@ -138,8 +142,17 @@ class Alarm(NamedTuple):
     second: int
     chance: float
     until: int
-    incidents: int
-    events: int
+    courses: tuple[Course, ...]
+
+    @property
+    def events(self) -> int:
+        """How many alerts told of it."""
+        return sum(course.events for course in self.courses)
+
+    @property
+    def opened(self) -> int:
+        """The second at which the first of its incidents opened."""
+        return min(course.opened for course in self.courses)
 
 
 def alarms(courses: Iterable[Course], threshold: float, kind: IncidentKind = "sentiment") -> list[Alarm]:
@@ -154,7 +167,7 @@ def alarms(courses: Iterable[Course], threshold: float, kind: IncidentKind = "se
         if course.kind != kind or not course.steps or (reached := course.reached(threshold)) is None:
             continue
         until = never if course.closed is None else course.closed
-        alarm = Alarm(course.company, reached, course.chance, until, 1, course.events)
+        alarm = Alarm(course.company, reached, course.chance, until, (course,))
         place = last.get(course.company)
         if place is not None and course.opened <= found[place].until:
             before = found[place]
@@ -163,8 +176,7 @@ def alarms(courses: Iterable[Course], threshold: float, kind: IncidentKind = "se
                 min(before.second, reached),
                 min(before.chance, course.chance),
                 max(before.until, until),
-                before.incidents + 1,
-                before.events + course.events,
+                (*before.courses, course),
             )
         else:
             last[course.company] = len(found)

@@ -6,7 +6,6 @@ burst is about is put in its place. A text counts for a company only if the link
 """
 
 import csv
-import json
 import random
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from processors.companies import Company, CompanyMaster
-from processors.enrichment import Classification, Classifier
+from processors.enrichment import Classification
 from processors.errors import ConfigurationError
 from processors.labels import SENTIMENTS, SentimentLabel
 from processors.linking import Linker
@@ -180,34 +179,3 @@ def _drawn(found: Sequence[Template], number: int, generator: random.Random) -> 
     while len(chosen) < number and any(queues):
         chosen += [queue.pop() for queue in queues if queue]
     return chosen[:number]
-
-
-class KeptLabels:
-    """A model's answers, kept in a file so that no text is asked twice; another model's answers are not read."""
-
-    def __init__(self, path: Path, classifier: Classifier, told: Callable[[int, int], None]) -> None:
-        """`told` hears how many of how many texts are done."""
-        self._path, self._classifier, self._told = path, classifier, told
-        self._model = classifier.model.hash
-        self._known: dict[str, Classification] = {}
-        if path.is_file():
-            with path.open(encoding="utf-8") as lines:
-                for model, text, sentiment, topic in map(json.loads, lines):
-                    if model == self._model:
-                        self._known[text] = Classification(Sentiment(*sentiment), Topic(*topic))
-
-    def __call__(self, texts: Sequence[str]) -> list[Classification]:
-        """One classification per model text, in order."""
-        asked = [text for text in dict.fromkeys(texts) if text not in self._known]
-        with self._path.open("a", encoding="utf-8") as file:
-            for start in range(0, len(asked), 256):
-                self._told(start, len(asked))
-                batch = asked[start : start + 256]
-                for text, answer in zip(batch, self._classifier.classify(batch), strict=True):
-                    self._known[text] = answer
-                    sentiment, topic = answer.sentiment, answer.topic
-                    kept = [sentiment.label, sentiment.negative, sentiment.neutral, sentiment.positive]
-                    row = [self._model, text, kept, [topic.label, topic.probability]]
-                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
-        self._told(len(asked), len(asked))
-        return [self._known[text] for text in texts]
