@@ -113,15 +113,8 @@ def divide(config: TrainingConfig, data: Path) -> tuple[list[Example], list[Exam
     Folds are made over all sources together, so that no near-duplicate of a held-out text is learnt from, whichever
     source it stands in.
     """
-    examples = load_examples(data, config.data, config.heads)
-    if config.split.held_out < 0:
-        return examples, []
+    examples, folds = _folded(config, data)
     validated = {source.file for source in config.data if source.validated}
-    folds = grouped_folds(
-        [example.text for example in examples],
-        [(example.source, *sorted(example.targets.items())) for example in examples],
-        config.split.folds,
-    )
     learnt = [example for example, fold in zip(examples, folds, strict=True) if fold != config.split.held_out]
     held_out = [
         example
@@ -129,3 +122,18 @@ def divide(config: TrainingConfig, data: Path) -> tuple[list[Example], list[Exam
         if fold == config.split.held_out and example.source in validated
     ]
     return learnt, held_out
+
+
+def unlearnt(config: TrainingConfig, data: Path) -> list[Example]:
+    """Return the examples that the model never learns from, nor from near-duplicates of them: the fold that is held out,
+    of every source, those too that take no part in validation."""
+    return [example for example, fold in zip(*_folded(config, data), strict=True) if fold == config.split.held_out]
+
+
+def _folded(config: TrainingConfig, data: Path) -> tuple[list[Example], NDArray[np.int64]]:
+    """Return all examples and the fold of each; with none held out, fold 0 for all."""
+    examples = load_examples(data, config.data, config.heads)
+    if config.split.held_out < 0:
+        return examples, np.zeros(len(examples), np.int64)
+    strata = [(example.source, *sorted(example.targets.items())) for example in examples]
+    return examples, grouped_folds([example.text for example in examples], strata, config.split.folds)

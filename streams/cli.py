@@ -23,6 +23,7 @@ from streams.commands.export import export
 from streams.commands.feed import feed
 from streams.commands.options import Assignments, SettingsFile, instant_of, resolution_of, settings_of
 from streams.commands.run import run
+from streams.commands.scorecard import scorecard
 from streams.commands.status import status
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ app.command()(doctor)
 app.command()(feed)
 app.command()(status)
 app.command()(export)
+app.command()(scorecard)
 
 
 def main() -> None:

@@ -28,7 +28,7 @@ them."""
 GROUPS: Final[tuple[Group, ...]] = ("low", "middle", "high", "busiest")
 TERCILES: Final[tuple[Group, ...]] = GROUPS[:3]
 BUSIEST: Final = 15
-TAIL: Final = 24 * HOUR
+TAIL: Final = 6 * HOUR
 """Seconds that a branch goes on behind its last document, to see whether one event rings twice."""
 
 # The days of a burst that lasts longer than this begin to be folded into what its partition pools: few share its branch.
@@ -88,8 +88,13 @@ class Scene:
     samples: Mapping[str, Mention]
 
 
-def scene_of(mentions: Sequence[Mention], companies: Iterable[str], start: datetime, end: datetime) -> Scene:
-    """The scene of the period from `start` up to `end`, from the whole background; companies by their mentions."""
+def scene_of(
+    mentions: Sequence[Mention], companies: Iterable[str], start: datetime, end: datetime, every: int = 1
+) -> Scene:
+    """The scene of the period from `start` up to `end`, from the whole background; companies by their mentions.
+
+    With `every` more than 1, bursts begin on each such day only: more of them share a branch, which saves time.
+    """
     counts = Counter(mention.company for mention in mentions)
     ranked = sorted(companies, key=lambda company: (counts[company], company))
     third = len(ranked) / 3
@@ -102,7 +107,11 @@ def scene_of(mentions: Sequence[Mention], companies: Iterable[str], start: datet
     first, last = int(start.timestamp()), int(end.timestamp())
     return Scene(
         groups,
-        seconds[bisect_left(seconds, first) : bisect_right(seconds, last)],
+        [
+            second
+            for second in seconds[bisect_left(seconds, first) : bisect_right(seconds, last)]
+            if second // (DAY * HOUR) % every == 0
+        ],
         frozenset(second // (DAY * HOUR) for second in seconds),
         last,
         [mention.document.reach for mention in mentions if mention.document.reach is not None],
@@ -126,32 +135,31 @@ def offsets_of(form: Form, generator: random.Random) -> list[int]:
 
 
 def planned(
-    scene: Scene, pools: Pools, contents: Iterable[Content], per_cell: int, seed: int, forms: Sequence[Form] = FORMS
+    scene: Scene, pools: Pools, content: Content, per_cell: int, seed: int, forms: Sequence[Form] = FORMS
 ) -> list[Burst]:
-    """`per_cell` bursts of every form, group and content; contents differ in their texts only (and `perfect` from
-    `negative` in the labels only). Equal arguments give equal bursts.
+    """`per_cell` bursts of every form and group, cell by cell; those of other contents differ in their texts only (and
+    `perfect` from `negative` in the labels only). Equal arguments give equal bursts.
 
     Companies are uniform in their group. A burst begins when some document of the background was published, so as news does: in
     busy hours rather than at night; and only where the feed has documents on each of its days. A company whose pool
     is too small for a form (its ticker is a word, so that the linker refuses many texts) takes no part in it.
     """
     bursts = []
+    label: SentimentLabel = "negative" if content == "perfect" else content
     for form, group in product(forms, GROUPS):
+        companies = [company for company in scene.groups[group] if len(pools[company][label]) >= form.documents]
         for number in range(per_cell):
-            for content in contents:
-                generator = random.Random(f"{seed}/{form}/{group}/{number}")
-                label: SentimentLabel = "negative" if content == "perfect" else content
-                companies = [c for c in scene.groups[group] if len(pools[c][label]) >= form.documents]
-                company = generator.choice(companies)
-                first = _beginning(scene, form, generator)
-                moments = [first + offset for offset in offsets_of(form, generator)]
-                texts = generator.sample(pools[company][label], form.documents)
-                name = f"{seed}/{form}/{group}/{number}"
-                mentions = tuple(
-                    _mention(scene, company, text, second, f"{name}/{place}", content == "perfect", generator)
-                    for place, (text, second) in enumerate(zip(texts, moments, strict=True))
-                )
-                bursts.append(Burst(company, form, group, content, mentions))
+            name = f"{seed}/{form}/{group}/{number}"
+            generator = random.Random(name)
+            company = generator.choice(companies)
+            first = _beginning(scene, form, generator)
+            moments = [first + offset for offset in offsets_of(form, generator)]
+            texts = generator.sample(pools[company][label], form.documents)
+            mentions = tuple(
+                _mention(scene, company, text, second, f"{name}/{place}", content == "perfect", generator)
+                for place, (text, second) in enumerate(zip(texts, moments, strict=True))
+            )
+            bursts.append(Burst(company, form, group, content, mentions))
     return bursts
 
 
@@ -206,10 +214,11 @@ class Placed(NamedTuple):
 
 def branches_of(bursts: Sequence[Burst]) -> list[Placed]:
     """Gathers bursts into branches: those of one partition that begin on one day, a company once in each."""
-    waiting: dict[tuple[int, int, bool], list[list[int]]] = {}
+    waiting: dict[tuple[int, int, int], list[list[int]]] = {}
     for number, burst in enumerate(bursts):
         slow = burst.form.hours * HOUR > _SLOW
-        key = partition_of(burst.company, PARTITIONS), burst.first // (DAY * HOUR), slow
+        # Those of like length together: a branch goes on for as long as the longest.
+        key = partition_of(burst.company, PARTITIONS), burst.first // (DAY * HOUR), max(burst.form.hours, 24)
         for batch in waiting.setdefault(key, []):
             if all(bursts[other].company != burst.company for other in batch) and not (
                 slow and len(batch) >= _SLOW_TOGETHER
@@ -269,7 +278,7 @@ class Ring(NamedTuple):
     events: int
 
 
-def ring_of(burst: Burst, courses: Iterable[Course], threshold: float) -> Ring | Literal["before"] | None:
+def ring_of(burst: Burst, courses: Iterable[Course], threshold: float) -> Ring | str | None:
     """What `burst` brought about, by the courses of its branch: nothing (None), or a ring before its last document and
     an hour; "before" where the company rang already when it began, so that it says nothing."""
     mine = [course for course in courses if course.company == burst.company]

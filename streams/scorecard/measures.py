@@ -49,6 +49,11 @@ def poisson_upper(count: int, coverage: float = 0.95) -> float:
     return float(chi2.ppf(coverage, 2 * count + 2)) / 2
 
 
+def poisson_lower(count: int, coverage: float = 0.95) -> float:
+    """The one-sided lower bound, likewise."""
+    return float(chi2.ppf(1 - coverage, 2 * count)) / 2 if count else 0.0
+
+
 def quantile(values: Sequence[float], share: float) -> float | None:
     """The least value that at least `share` of `values` do not exceed; None for none."""
     return sorted(values)[max(math.ceil(share * len(values)) - 1, 0)] if values else None

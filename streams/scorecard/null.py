@@ -1,18 +1,24 @@
 """Nothing is the matter: labels shuffled among the background's stories, and simulated series."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Final, Literal
 
 from processors.detection import DetectorSettings
-from processors.messages import DocumentSummary, Mention, Sentiment
+from processors.messages import DocumentSummary, Mention, Sentiment, SeriesKind
+from processors.series import kind_of_series
 from processors.spread import instant
 from processors.state import Changes
 from processors.stories import StoryMemory
+from streams.scorecard.measures import alarms_within, poisson_lower, poisson_upper
+from streams.scorecard.runs import Course
 
 Within = Literal["all", "company"]
+WITHIN: Final[tuple[Within, ...]] = ("all", "company")
+RUNGS: Final = (12.0, 1.0, 0.1, 0.01)
+"""Chances a year at which the promise is checked."""
 
 
 def stories_of(mentions: Sequence[Mention], settings: DetectorSettings) -> dict[str, str]:
@@ -80,3 +86,42 @@ def shuffled(mentions: Sequence[Mention], stories: dict[str, str], seed: int, wi
             mention = replace(mention, document=renewed[document.identity])
         found.append(mention)
     return found
+
+
+def ratio(
+    courses: Sequence[Course], runs: Sequence[Sequence[Course]], threshold: float, start: int, end: int
+) -> dict[str, Any]:
+    """The sentiment alarms of [start, end) with the real labels, with shuffled ones by seed, and the ratio to their
+    mean; None where no shuffle rings."""
+    real = alarms_within(courses, threshold, start, end)
+    counts = [alarms_within(run, threshold, start, end) for run in runs]
+    total = sum(counts)
+    return {"real": real, "shuffled": counts, "ratio": round(real * len(counts) / total, 2) if total else None}
+
+
+def promise(courses: Iterable[Course], kind: SeriesKind, series_years: float, since: int) -> list[dict[str, Any]]:
+    """At each rung: the sentiment incidents of series of `kind` that were as unlikely, after second `since`, and their
+    rate a series and year with its upper 95 % bound; `held` where not more were seen than a rate of the rung explains
+    (95 %), `shown` where even the bound stays below it."""
+    chances = [
+        course.chance
+        for course in courses
+        if course.kind == "sentiment" and kind_of_series(course.series) == kind and course.opened >= since
+    ]
+    rows = []
+    for rung in RUNGS:
+        seen = sum(chance <= rung for chance in chances)
+        upper = poisson_upper(seen) / series_years
+        rows.append(
+            {
+                "series": kind,
+                "promised": rung,
+                "incidents": seen,
+                "series_years": round(series_years, 1),
+                "rate": seen / series_years,
+                "upper_95": upper,
+                "held": poisson_lower(seen) / series_years <= rung,
+                "shown": upper <= rung,
+            }
+        )
+    return rows

@@ -13,8 +13,15 @@ from processors.seasons import DAY, HOUR
 
 COMPANIES: Final = 84
 YEARS: Final = 2
-WARM_UP_DAYS: Final = 60
 _START: Final = 16_071  # 2014-01-01 in days since 1970, a Wednesday
+_WARM_UP_DAYS: Final = 60
+
+SINCE: Final = (_START + _WARM_UP_DAYS) * DAY * HOUR
+"""The second from which incidents count: the detector warms up before."""
+
+COUNTED_YEARS: Final = YEARS - _WARM_UP_DAYS / 365.25
+"""Years that count, of each series."""
+
 _LIVELINESS: Final = 0.6  # variance of a day's level, relative to its mean
 _CORRELATION: Final = 0.03  # of the sentiments of one company's day
 _TOPICS: Final = ("stock-commentary", "stock-movement", "company-product-news", "earnings", "markets")
@@ -24,7 +31,7 @@ _SECTORS: Final = ("Technology", "Services", "Financial", "Healthcare", "Industr
 def simulated(seed: int, sentiments: Mapping[SentimentLabel, Sequence[Sentiment]], versions: Versions) -> list[Mention]:
     """`YEARS` of mentions of `COMPANIES` whose levels never change, in order of time.
 
-    Volumes are log-uniform from 10 to 9,000 documents a year and shares of negatives vary by company (mean 7 %); a
+    Volumes are log-uniform from 10 to 3,000 documents a year and shares of negatives vary by company (mean 7 %); a
     day's level is gamma and its share beta distributed; hours follow a working week. Every document is novel
     and has an author of its own. Sentiments are drawn from `sentiments`, as the model gave them to real texts.
     """
@@ -34,7 +41,7 @@ def simulated(seed: int, sentiments: Mapping[SentimentLabel, Sequence[Sentiment]
     found: list[tuple[float, int, str, SentimentLabel]] = []
     topics: list[str] = []
     for company in range(COMPANIES):
-        daily = 10.0 ** rng.uniform(1, np.log10(9000)) / 365.25
+        daily = 10.0 ** rng.uniform(1, np.log10(3000)) / 365.25
         share = rng.beta(3, 40)
         mix = rng.dirichlet(np.ones(len(_TOPICS)))
         concentration = 1 / _CORRELATION - 1

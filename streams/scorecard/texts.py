@@ -27,6 +27,10 @@ from processors.signatures import signature_of
 GAP: Final = "\ufffc"
 """Stands where the company's name goes; no text of the sets holds it."""
 
+ALIKE: Final = 0.35
+"""Similarity of words and their pairs (Jaccard, the name left out) from which no two texts are drawn into one pool: well
+below that from which the detector takes two texts for one story."""
+
 POOL: Final[Mapping[SentimentLabel, int]] = {"negative": 60, "neutral": 40, "positive": 40}
 """Texts that are made ready for each company, half from each set as far as they go."""
 
@@ -116,11 +120,12 @@ def _without(text: str, name: str) -> str | None:
 def templates(
     texts: Iterable[HumanLabelled],
     entities: Mapping[str, str],
-    linker: Linker,
+    master: CompanyMaster,
     at: datetime,
     groups_of: Callable[[Sequence[str]], Sequence[int]],
 ) -> list[Template]:
     """The texts whose company can be replaced; `groups_of` tells which are near-duplicates apart from the name."""
+    linker = Linker(master)
     found = [(item, gapped) for item in texts if (gapped := with_gap(item.text, entities.get(item.text), linker, at))]
     groups = groups_of([gapped.replace(GAP, " ") for _, gapped in found])
     return [
