@@ -73,7 +73,7 @@ def compared(
         courses, found = injected(varied(settings, changes), mentions, bursts, workers)
         levels = []
         for a_day in ALARMS_A_DAY:
-            threshold = threshold_for(courses, *CHOSEN_ON.seconds, a_day * chosen)
+            threshold = threshold_for(courses, *CHOSEN_ON.seconds, a_day * chosen, settings.detection.rungs[0])
             rings = [ring_of(burst, mine, threshold) for burst, mine in zip(bursts, found, strict=True)]
             counts = [alarms_within(courses, threshold, *period.seconds) for period in (CHOSEN_ON, REPORTED_ON)]
             levels.append(_level(a_day, threshold, counts, (chosen, reported), bursts, rings))

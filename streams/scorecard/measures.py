@@ -59,11 +59,9 @@ def quantile(values: Sequence[float], share: float) -> float | None:
     return sorted(values)[max(math.ceil(share * len(values)) - 1, 0)] if values else None
 
 
-def threshold_for(courses: Sequence[Course], start: int, end: int, allowed: float) -> float:
-    """The highest chance a year at which the sentiment alarms of [start, end) (seconds) are at most `allowed`.
-
-    Where even all incidents together are fewer, it is the chance of the likeliest of them: the detector opens none
-    above its first rung.
+def threshold_for(courses: Sequence[Course], start: int, end: int, allowed: float, most: float) -> float:
+    """The highest chance a year at which the sentiment alarms of [start, end) (seconds) are at most `allowed`; `most`,
+    at which the detector opens incidents, where even all of them are no more than that.
     """
     asked = sorted({step.chance for c in courses if c.kind == "sentiment" for step in c.steps})
     low, high = -1, len(asked)  # asked[low] is allowed, asked[high] is not
@@ -73,6 +71,8 @@ def threshold_for(courses: Sequence[Course], start: int, end: int, allowed: floa
             low = middle
         else:
             high = middle
+    if low == len(asked) - 1:
+        return most
     return asked[low] if low >= 0 else 0.0
 
 

@@ -76,7 +76,8 @@ def report(
         background, found = injected(settings, mentions, bursts, workers)
         if not thresholds:
             courses = background
-            thresholds = [threshold_for(courses, *CHOSEN_ON.seconds, a_day * chosen) for a_day in ALARMS_A_DAY]
+            most = settings.detection.rungs[0]
+            thresholds = [threshold_for(courses, *CHOSEN_ON.seconds, a_day * chosen, most) for a_day in ALARMS_A_DAY]
         for burst, mine in zip(bursts, found, strict=True):
             rings[burst.content].append((burst, [ring_of(burst, mine, threshold) for threshold in thresholds]))
         for content in contents:
