@@ -4,6 +4,7 @@ import re
 from functools import cache
 from typing import Any, Final
 
+import numpy as np
 from py3langid import langid
 
 NOTHING_TO_READ: Final = "und"
@@ -94,7 +95,18 @@ def _by_script(words: str) -> str | None:
 
 @cache
 def _identifier() -> Any:
-    """The model that comes with py3langid, read once (0.1 s), of our own so that nobody else's settings reach it."""
-    identifier = langid.LanguageIdentifier.from_model_file(langid.MODEL_FILE, norm_probs=True)
-    identifier.set_languages(_CANDIDATES)
-    return identifier
+    """The model that comes with py3langid, read once (0.1 s), of our own so that nobody else's settings reach it.
+
+    Made anew of what concerns the candidates: a restricted one keeps the weights of all languages, 28 MB of them.
+    """
+    full = langid.LanguageIdentifier.from_model_file(langid.MODEL_FILE, norm_probs=True)
+    full.set_languages(_CANDIDATES)
+    return langid.LanguageIdentifier(
+        np.ascontiguousarray(full.nb_ptc),
+        full.nb_pc,
+        full.nb_classes,
+        full.tk_nextmove,
+        full.tk_output,
+        norm_probs=True,
+        tk_row=full.tk_row,
+    )
