@@ -84,7 +84,7 @@ class Alarms:
             for assessment in assess(self._buckets, series, expected, exposure, end, since, self._settings)
         ]
         if model != self._history.era.model:
-            found = [assessment._replace(by_share=None) for assessment in found]
+            found = [assessment._replace(by_share=None, is_higher=False) for assessment in found]
         incident = watch.open
         kind: IncidentKind = "sentiment"
         told = loudest(found, kind)
@@ -96,9 +96,13 @@ class Alarms:
         if incident is not None and incident.kind == kind:
             if _rings(told, kind, self._settings.leave_chance):
                 yield from self._continue(series, told, at, versions)
-        elif _rings(told, kind, self._settings.rungs[0]) and (company is watch or not _tells(company.open, kind)):
+        elif _rings(told, kind, self._opens_at(kind)) and (company is watch or not _tells(company.open, kind)):
             # A company's topic rings only while its company does not tell the same thing.
             yield from self._start(series, kind, told, at, versions)
+
+    def _opens_at(self, kind: IncidentKind) -> float:
+        """The chance a year at which an incident opens."""
+        return self._settings.volume_chance if kind == "volume" else self._settings.rungs[0]
 
     def revise(self, series: str, second: int | None, at: int, versions: Versions) -> Iterator[Alert]:
         """After stories of `series` were taken back (merged, coordinated), or one of `second` came late: tells when what
@@ -136,7 +140,7 @@ class Alarms:
         window = self._buckets.windows(series, [before.start], before.end)[0]
         told = assess_window(before.hours, window, expected, exposure, self._settings)
         if before.by_share is None or told.by_share is None:
-            told = told._replace(by_share=before.by_share)
+            told = told._replace(by_share=before.by_share, is_higher=before.is_higher)
         return told
 
     def _listed(self, series: str, told: Assessment) -> int:
@@ -196,7 +200,9 @@ class Alarms:
         mean = expected.stories_rate * self._history.exposure(series)(start, end)
         per_year, shape = expected.stories_rate * HOURS_PER_YEAR, expected.stories_shape
         chance = per_year * (1 - count_tail(1, mean * (shape + 1) / shape, shape + 1))
-        return Assessment((end - start) // HOUR, start, end, 0, 0, mean, shape, 1.0, 1.0, per_year, chance, None)
+        return Assessment(
+            (end - start) // HOUR, start, end, 0, 0, 0, mean, shape, 1.0, 1.0, 1.0, per_year, chance, None, False
+        )
 
     def _start(self, series: str, kind: IncidentKind, told: Assessment, at: int, versions: Versions) -> Iterator[Alert]:
         topics = f"company-topic:{series.partition(':')[2]}/"
@@ -226,7 +232,7 @@ class Alarms:
         if rung is not None:
             incident.rung = min(rung, incident.rung)
         self._set_aside(self._watches.edit(series, Watch), at)
-        growth, waited = told.negatives / max(incident.told.negatives, 1), at - incident.told_at
+        growth, waited = told.negatives / max(incident.told.negatives, 1.0), at - incident.told_at
         is_due = growth >= 1 + self._settings.update_growth and waited >= self._settings.update_hours * HOUR
         if escalates:
             yield self._raise(series, incident, "escalate", told, at, versions)

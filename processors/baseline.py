@@ -1,5 +1,6 @@
 """What is normal for a series: levels with exponential forgetting, shrunk towards what is pooled over its kind."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, NamedTuple, Self
@@ -12,25 +13,32 @@ _CONCENTRATION_LIMITS: Final = (10.0, 500.0)
 _DISPERSION_LIMITS: Final = (0.05, 10.0)
 _CORRELATION_LIMITS: Final = (0.002, 0.5)
 _DISPERSION_PRIOR: Final = (1.0, 20.0)  # value, and the Σ m² that it weighs
-_CORRELATION_PRIOR: Final = (0.03, 50.0)  # value, and the Σ n(n − 1)p(1 − p) that it weighs
+_CORRELATION_PRIOR: Final = (0.03, 50.0)  # value, and the Σ n(n − u)p(1 − p) that it weighs
+_UNIT_PRIOR: Final = (0.75, 20.0)  # value, and the Σ w that it weighs
+_UNIT_LIMITS: Final = (0.3, 1.0)
+_SHARE_PRIOR: Final = 20.0  # stories by which the former share of a kind counts beside those of the present model
+_USUAL_DEVIATIONS: Final = 3.0
 
 
 @dataclass(slots=True)
 class Baseline:
     """Decayed sums over the days before `day` (days since 1970 UTC).
 
-    `exposure`: hours, weighted by the profile, without the feed's gaps. `share_*` count since the present model
-    only (`epoch` numbers models). The `*_excess` and `*_square` are the moments of daily dispersion:
-    Σ (n − m)² − n and Σ m² for counts with expectation m, Σ (x − np)² − np(1 − p) and Σ n(n − 1)p(1 − p) for shares.
+    `exposure`: hours, weighted by the profile, without the feed's gaps; `stories` in them. Counted since the present
+    model only (`epoch` numbers models): `labelled` stories, their weights as `negatives`, and the `squares` of these.
+    The `*_excess` and `*_square` are the moments of daily dispersion, u being the unit of the weights:
+    Σ (x − m)² − ux and Σ m² for counts with expectation m, Σ (x − np)² − unp(1 − p) and Σ n(n − u)p(1 − p) for shares.
+    A day further from what was expected than three standard deviations counts as one at that distance: what is to be
+    noticed is not to make itself usual.
     """
 
     day: int
     exposure: float = 0.0
-    negatives: float = 0.0
     stories: float = 0.0
     epoch: int = 0
-    share_negatives: float = 0.0
-    share_stories: float = 0.0
+    labelled: float = 0.0
+    negatives: float = 0.0
+    squares: float = 0.0
     negatives_excess: float = 0.0
     negatives_square: float = 0.0
     stories_excess: float = 0.0
@@ -43,23 +51,30 @@ class Baseline:
         self.day += 1
         if day.epoch != self.epoch:
             self.epoch = day.epoch
-            self.share_negatives = self.share_stories = self.share_excess = self.share_square = 0.0
-        weight, negatives, stories = day.weight, day.negatives, day.stories
+            self.labelled = self.negatives = self.squares = self.share_excess = self.share_square = 0.0
+        weight, stories, unit = day.weight, day.stories, expected.unit
         mean, stories_mean = expected.rate * day.exposure, expected.stories_rate * day.exposure
-        self.exposure = self.exposure * decay + weight * day.exposure
-        self.negatives = self.negatives * decay + weight * negatives
-        self.stories = self.stories * decay + weight * stories
-        self.negatives_excess = self.negatives_excess * decay + weight * ((negatives - mean) ** 2 - negatives)
-        self.negatives_square = self.negatives_square * decay + weight * mean * mean
-        self.stories_excess = self.stories_excess * decay + weight * ((stories - stories_mean) ** 2 - stories)
-        self.stories_square = self.stories_square * decay + weight * stories_mean * stories_mean
-        self.share_negatives = self.share_negatives * decay + weight * negatives
-        self.share_stories = self.share_stories * decay + weight * stories
+        negatives = _usual(day.negatives, mean, unit * mean + mean * mean / expected.shape, unit)
+        usual_stories = _usual(
+            stories, stories_mean, stories_mean + stories_mean * stories_mean / expected.stories_shape, 1.0
+        )
         share = expected.share
-        variance = share * (1 - share)
-        excess = (negatives - stories * share) ** 2 - stories * variance
-        self.share_excess = self.share_excess * decay + weight * excess
-        self.share_square = self.share_square * decay + weight * stories * (stories - 1) * variance
+        variance = unit * stories * share * (1 - share)
+        spread = variance * (1 + (stories / unit - 1) / (expected.concentration + 1))
+        shared = _usual(day.negatives, stories * share, spread, unit)
+        self.exposure = self.exposure * decay + weight * day.exposure
+        self.stories = self.stories * decay + weight * stories
+        self.labelled = self.labelled * decay + weight * stories
+        self.negatives = self.negatives * decay + weight * day.negatives
+        self.squares = self.squares * decay + weight * day.squares
+        self.negatives_excess = self.negatives_excess * decay + weight * ((negatives - mean) ** 2 - unit * negatives)
+        self.negatives_square = self.negatives_square * decay + weight * mean * mean
+        self.stories_excess = self.stories_excess * decay + weight * (
+            (usual_stories - stories_mean) ** 2 - usual_stories
+        )
+        self.stories_square = self.stories_square * decay + weight * stories_mean * stories_mean
+        self.share_excess = self.share_excess * decay + weight * ((shared - stories * share) ** 2 - variance)
+        self.share_square = self.share_square * decay + weight * stories * (stories - unit) * share * (1 - share)
 
     def copy(self) -> Self:
         """A copy."""
@@ -76,19 +91,20 @@ class Baseline:
 
 
 class Day(NamedTuple):
-    """One day of one series, to be folded into its baseline."""
+    """One day of one series, to be folded into its baseline: `negatives` is the sum of its stories' weights, `squares`
+    that of their squares."""
 
     exposure: float
-    negatives: int
+    negatives: float
+    squares: float
     stories: int
     weight: float
     epoch: int
 
 
 class Prior(NamedTuple):
-    """What is believed of a series before its own data: rates per weighted hour and the share of negatives."""
+    """What is believed of a series before its own data: stories per weighted hour and the share of negatives."""
 
-    rate: float
     stories_rate: float
     share: float
 
@@ -96,13 +112,15 @@ class Prior(NamedTuple):
 class Expectation(NamedTuple):
     """What is believed of a series: the predictive distributions of `processors.surprise` follow from it.
 
-    `rate`, `stories_rate`: novel negatives and novel stories per weighted hour. `shape` and `stories_shape`: of
-    their negative binomials. `share` of negatives; `concentration` α + β of the beta of a window's share.
-    `tested`: whether there are enough stories of the present model for shares to be tested.
+    `rate`, `stories_rate`: novel negatives (by weight) and novel stories per weighted hour. `shape` and
+    `stories_shape`: of their negative binomials. `unit`: what weight counts as one. `share` of negatives;
+    `concentration` α + β of the beta of a window's share. `tested`: whether there are enough stories of the present
+    model for shares to be tested.
     """
 
     rate: float
     shape: float
+    unit: float
     stories_rate: float
     stories_shape: float
     share: float
@@ -111,23 +129,24 @@ class Expectation(NamedTuple):
 
     @property
     def per_year(self) -> float:
-        """Expected novel negatives a year."""
-        return self.rate * HOURS_PER_YEAR
+        """Expected novel negatives a year, in units."""
+        return self.rate / self.unit * HOURS_PER_YEAR
 
 
 @dataclass(slots=True)
 class Pool:
     """What the series of one kind have in common; `*s` by group (sector, or topic for company-topic series).
 
-    Levels: `rate`, `stories_rate`, `share`; how far series differ from them: gamma `shape`, beta `concentration`;
-    how lively days are: `dispersion` and `stories_dispersion` (variance m + dispersion·m²), `correlation` of
-    the sentiments of one day. `tested` stories of the present model (`epoch`) are behind the shares.
+    Levels: `stories_rate`, `share`; how far series differ from them: gamma `shape`, beta `concentration`; `unit`:
+    Σ w² / Σ w over the weights of stories, so that their sum is in mean and variance a count of such units;
+    how lively days are: `dispersion` and `stories_dispersion` (variance um + dispersion·m²), `correlation` of
+    the sentiments of one day. `tested` stories of the present model (`epoch`) are behind the shares, which lean on
+    `inherited`, the share under the model before.
     """
 
-    rate: float = 0.003  # before anything is pooled: half a story a week
-    stories_rate: float = 0.003
+    stories_rate: float = 0.003  # before anything is pooled: half a story a week
     share: float = 0.1
-    rates: dict[str, float] = field(default_factory=dict)
+    unit: float = _UNIT_PRIOR[0]
     stories_rates: dict[str, float] = field(default_factory=dict)
     shares: dict[str, float] = field(default_factory=dict)
     shape: float = 1.0
@@ -137,18 +156,18 @@ class Pool:
     correlation: float = _CORRELATION_PRIOR[0]
     tested: float = 0.0
     epoch: int = 0
+    inherited: float = 0.1
 
     def prior(self, group: str) -> Prior:
         """The prior of a member of `group`; that of all when the group is unknown."""
         return Prior(
-            self.rates.get(group, self.rate),
             self.stories_rates.get(group, self.stories_rate),
             self.shares.get(group, self.share),
         )
 
     def copy(self) -> Self:
         """A copy that shares nothing mutable."""
-        return replace(self, rates={**self.rates}, stories_rates={**self.stories_rates}, shares={**self.shares})
+        return replace(self, stories_rates={**self.stories_rates}, shares={**self.shares})
 
     def pack(self) -> Any:
         """JSON-ready content."""
@@ -163,14 +182,15 @@ class Pool:
 def expectation(baseline: Baseline, prior: Prior, pool: Pool, settings: DetectionSettings) -> Expectation:
     """The posterior of a series: its own sums, shrunk to `prior` as strongly as its kind is alike.
 
-    Gamma-Poisson for levels: shape a = a₀ + count, rate a / (a₀ / prior + exposure). A window's count multiplies
-    the level (relative variance 1/a) by the day's liveliness (relative variance d): negative binomial of shape
-    1 / (1/a + d + d/a). Beta-binomial for the share: concentration c of what is known of the mean, correlation ρ
-    of a day's sentiments: 1 / (1 + concentration) = 1/(c + 1) + ρ·c/(c + 1). Empirical Bayes: Robbins 1956;
-    Gelman et al., Bayesian Data Analysis, 2.6 and 5.3.
+    Stories: gamma-Poisson, shape a = a₀ + stories, rate a / (a₀ / prior + exposure). Share: beta-binomial of
+    concentration c. Negatives come at the stories' rate times the share, so that a series with few negatives leans on
+    its stories and on what share is usual; the relative variance of that level is v = 1/a + (1 − p) / p(c + 1). A window's
+    count multiplies it by the day's liveliness (relative variance d): negative binomial of shape 1 / (v + d + dv).
+    A window's share adds the correlation ρ of a day's sentiments: 1 / (1 + concentration) = 1/(c + 1) + ρ·c/(c + 1).
+    Empirical Bayes: Robbins 1956; Gelman et al., Bayesian Data Analysis, 2.6 and 5.3.
     """
-    level = pool.shape + baseline.negatives
     stories_level = pool.shape + baseline.stories
+    stories_rate = stories_level / (pool.shape / prior.stories_rate + baseline.exposure)
     dispersion = _shrunk(
         baseline.negatives_excess, baseline.negatives_square, pool.dispersion, _DISPERSION_PRIOR[1], _DISPERSION_LIMITS
     )
@@ -185,61 +205,62 @@ def expectation(baseline: Baseline, prior: Prior, pool: Pool, settings: Detectio
     correlation = _shrunk(
         known.share_excess, known.share_square, pool.correlation, _CORRELATION_PRIOR[1], _CORRELATION_LIMITS
     )
-    certainty = pool.concentration + known.share_stories
+    certainty = pool.concentration + known.labelled / pool.unit
+    share = (pool.concentration * prior.share + known.negatives / pool.unit) / certainty
     spread = (1 + correlation * certainty) / (certainty + 1)
+    uncertainty = 1 / stories_level + (1 - share) / (share * (certainty + 1))
     return Expectation(
-        rate=level / (pool.shape / prior.rate + baseline.exposure),
-        shape=1 / (1 / level + dispersion + dispersion / level),
-        stories_rate=stories_level / (pool.shape / prior.stories_rate + baseline.exposure),
+        rate=stories_rate * share,
+        shape=1 / (uncertainty + dispersion + dispersion * uncertainty),
+        unit=pool.unit,
+        stories_rate=stories_rate,
         stories_shape=1 / (1 / stories_level + stories_dispersion + stories_dispersion / stories_level),
-        share=(pool.concentration * prior.share + known.share_negatives) / certainty,
+        share=share,
         concentration=1 / spread - 1,
         tested=pool.tested >= settings.share_minimum,
     )
 
 
 class Member(NamedTuple):
-    """A series as its pool sees it: its group, its baseline, and the rates that it leans on besides the group's
-    (those of the company for a company-topic series, 1 otherwise), in which the pool's rates are then measured."""
+    """A series as its pool sees it: its group, its baseline, and the rate of stories that it leans on besides the
+    group's (that of the company for a company-topic series, 1 otherwise), in which the pool's rates are measured."""
 
     group: str
     baseline: Baseline
-    rate: float = 1.0
     stories_rate: float = 1.0
 
 
-def pooled(members: Iterable[Member], epoch: int, settings: DetectionSettings) -> Pool:
-    """The pool of `members` (in a fixed order: sums of floats depend on it), by the method of moments.
+def pooled(members: Iterable[Member], epoch: int, before: Pool, settings: DetectionSettings) -> Pool:
+    """The pool of `members` (in a fixed order: sums of floats depend on it), by the method of moments; `before` is the
+    pool of the day before, whose share a new model starts from.
 
     A group's level is the mean of its members' rates, shrunk to that of all as if `group_prior` further members
     had it. Differences between members: relative variance v = Σ ((x − m)² − x) / Σ m², gamma shape 1/v.
     """
     members = list(members)
-    pool = Pool(epoch=epoch)
+    pool = Pool(epoch=epoch, inherited=before.inherited if before.epoch == epoch else before.share)
     seen = [m for m in members if m.baseline.exposure > 0]
-    pool.rate = _level((m.baseline.negatives, m.baseline.exposure * m.rate) for m in seen)
-    pool.stories_rate = _level((m.baseline.stories, m.baseline.exposure * m.stories_rate) for m in seen)
+    pool.stories_rate = _level(seen)
     present = [m for m in members if m.baseline.epoch == epoch]
-    pool.tested = sum(m.baseline.share_stories for m in present)
-    pool.share = _share(((m.baseline.share_negatives, m.baseline.share_stories) for m in present), 0.1, 20.0)
+    pool.tested = sum(m.baseline.labelled for m in present)
+    pool.unit = _shrunk(
+        sum(m.baseline.squares for m in present),
+        sum(m.baseline.negatives for m in present),
+        *_UNIT_PRIOR,
+        _UNIT_LIMITS,
+    )
+    pool.share = _share(present, pool.inherited, _SHARE_PRIOR)
     for group in sorted({m.group for m in members}):
         inside = [m for m in seen if m.group == group]
         if inside:
             weight = settings.group_prior / (len(inside) + settings.group_prior)
-            own = _level((m.baseline.negatives, m.baseline.exposure * m.rate) for m in inside)
-            own_stories = _level((m.baseline.stories, m.baseline.exposure * m.stories_rate) for m in inside)
-            pool.rates[group] = pool.rate**weight * own ** (1 - weight)
-            pool.stories_rates[group] = pool.stories_rate**weight * own_stories ** (1 - weight)
-        pool.shares[group] = _share(
-            ((m.baseline.share_negatives, m.baseline.share_stories) for m in present if m.group == group),
-            pool.share,
-            100.0,
-        )
+            pool.stories_rates[group] = pool.stories_rate**weight * _level(inside) ** (1 - weight)
+        pool.shares[group] = _share([m for m in present if m.group == group], pool.share, 100.0)
     pool.shape = _between(
         (m.baseline.stories, pool.prior(m.group).stories_rate * m.stories_rate * m.baseline.exposure) for m in seen
     )
     pool.concentration = _concentration(
-        (m.baseline.share_negatives, m.baseline.share_stories, pool.prior(m.group).share) for m in present
+        (m.baseline.negatives / pool.unit, m.baseline.labelled / pool.unit, pool.prior(m.group).share) for m in present
     )
     pool.dispersion = _shrunk(
         sum(m.baseline.negatives_excess for m in seen),
@@ -262,20 +283,25 @@ def pooled(members: Iterable[Member], epoch: int, settings: DetectionSettings) -
     return pool
 
 
-def _level(pairs: Iterable[tuple[float, float]]) -> float:
-    """Events per exposure with half an event in a week added, so that nothing is impossible."""
+def _usual(observed: float, mean: float, variance: float, unit: float) -> float:
+    """`observed`, or what lies three standard deviations and two units above `mean` where that is less."""
+    return min(observed, mean + _USUAL_DEVIATIONS * math.sqrt(variance) + 2 * unit)
+
+
+def _level(members: Iterable[Member]) -> float:
+    """Stories per exposure with half a story in a week added, so that nothing is impossible."""
     count, exposure = 0.5, 168.0
-    for x, e in pairs:
-        count += x
-        exposure += e
+    for member in members:
+        count += member.baseline.stories
+        exposure += member.baseline.exposure * member.stories_rate
     return count / exposure
 
 
-def _share(pairs: Iterable[tuple[float, float]], prior: float, weight: float) -> float:
+def _share(members: Iterable[Member], prior: float, weight: float) -> float:
     negatives, stories = prior * weight, weight
-    for x, n in pairs:
-        negatives += x
-        stories += n
+    for member in members:
+        negatives += member.baseline.negatives
+        stories += member.baseline.labelled
     return negatives / stories
 
 
@@ -292,9 +318,11 @@ def _between(pairs: Iterable[tuple[float, float]]) -> float:
 
 
 def _concentration(triples: Iterable[tuple[float, float, float]]) -> float:
-    excess, square = 0.0, 1.0
+    """Of a beta between members: Σ (χ² − 1) / Σ (n − 1) is their correlation, every member weighing by its stories."""
+    excess, stories = 0.0, 1.0
     for x, n, p in triples:
-        excess += (x - n * p) ** 2 - n * p * (1 - p)
-        square += n * max(n - 1, 0.0) * p * (1 - p)
-    correlation = max(excess / square, 1e-9)
+        if n > 1:
+            excess += (x - n * p) ** 2 / (n * p * (1 - p)) - 1
+            stories += n - 1
+    correlation = max(excess / stories, 1e-9)
     return min(max(1 / correlation - 1, _CONCENTRATION_LIMITS[0]), _CONCENTRATION_LIMITS[1])

@@ -11,19 +11,23 @@ _LISTED: Final = 100  # stories of an hour that are listed one by one; the rest 
 
 
 class Told(NamedTuple):
-    """A novel story of the polarity that is watched: second, document key, origin, and whether coordinated.
+    """A novel story that leans towards the polarity that is watched: second, document key, origin, whether coordinated,
+    and its weight.
 
-    The origin is what counts once in a window: the author of a social text, the document itself otherwise.
+    The origin is what counts once in a window: the author of a social text, the document itself otherwise. The weight
+    is the probability of the polarity in hundredths: a whole number, so that sums do not depend on an order.
     """
 
     second: int
     key: str
     origin: str
     coordinated: bool
+    weight: int
 
 
 class Bucket(NamedTuple):
-    """One hour of one series: documents by sentiment, novel stories, those of the polarity.
+    """One hour of one series: documents by sentiment, novel stories, those that lean towards the polarity and the sum
+    of their weights.
 
     `told` lists the latter and `others` the seconds of the rest, both in order, each up to a number.
     `revision` counts the changes since the hour closed. Immutable.
@@ -33,21 +37,36 @@ class Bucket(NamedTuple):
     neutral: int = 0
     positive: int = 0
     stories: int = 0
-    negatives: int = 0
+    leaning: int = 0
+    weight: int = 0
     revision: int = 0
     told: tuple[Told, ...] = ()
     others: tuple[int, ...] = ()
+
+    @property
+    def squares(self) -> int:
+        """The sum of the squares of the weights; those of what is not listed by their mean."""
+        listed = sum(told.weight * told.weight for told in self.told)
+        more, weight, _ = _unlisted(self)
+        return listed + int(weight * weight / more if more else 0)
+
+    @property
+    def negatives(self) -> float:
+        """Novel negative stories, each counted by its probability."""
+        return self.weight / 100
 
 
 EMPTY: Final = Bucket()
 
 
 class Window(NamedTuple):
-    """What lies in (start, end], in seconds: distinct origins of novel negatives, and novel stories with them."""
+    """What lies in (start, end], in seconds: `negatives` is the sum of the probabilities of the novel stories that lean
+    towards the polarity, an origin counted once, at its surest; `origins` how many these are; `stories` all novel ones."""
 
     start: int
     end: int
-    negatives: int
+    negatives: float
+    origins: int
     stories: int
 
 
@@ -81,10 +100,11 @@ class Buckets:
         return bucket
 
     def add(self, series: str, second: int, label: SentimentLabel, novel: bool, told: Told | None) -> Told | None:
-        """Counts one document, which is a story's first when `novel`; `told` when it is also of the polarity. Gives
-        what the hour is too busy to list any longer: an earlier entry, `told` itself, or None."""
+        """Counts one document, which is a story's first when `novel`; `told` when it also leans towards the polarity.
+        Gives what the hour is too busy to list any longer: an earlier entry, `told` itself, or None."""
         hour, out = second // HOUR, None
-        negative, neutral, positive, stories, negatives, revision, listed, others = self.of(series).get(hour, EMPTY)
+        bucket = self.of(series).get(hour, EMPTY)
+        negative, neutral, positive, stories, leaning, weight, revision, listed, others = bucket
         if label == SENTIMENTS[0]:
             negative += 1
         elif label == SENTIMENTS[1]:
@@ -94,13 +114,15 @@ class Buckets:
         if novel:
             stories += 1
             if told is not None:
-                negatives += 1
+                leaning += 1
+                weight += told.weight
                 if len(listed) == _LISTED:
                     out = max(listed[-1], told)
                 listed = _with(listed, told)
             else:
                 others = _with(others, second)
-        self.put(series, hour, Bucket(negative, neutral, positive, stories, negatives, revision, listed, others))
+        bucket = Bucket(negative, neutral, positive, stories, leaning, weight, revision, listed, others)
+        self.put(series, hour, bucket)
         return out
 
     def tally(self, series: str, second: int) -> None:
@@ -109,19 +131,24 @@ class Buckets:
         bucket = self.of(series).get(hour, EMPTY)
         self.put(series, hour, bucket._replace(stories=bucket.stories + 1))
 
-    def displace(self, series: str, second: int, key: str, negative: bool) -> bool:
-        """Takes back a story that is no longer novel; False when its bucket is gone (folded into the baseline)."""
+    def displace(self, series: str, second: int, key: str, weight: int) -> bool:
+        """Takes back a story that is no longer novel (`weight` 0 when it did not lean towards the polarity); False when
+        its bucket is gone (folded into the baseline)."""
         bucket = self.of(series).get(second // HOUR)
         if bucket is None:
             return False
         told, others = bucket.told, bucket.others
-        if negative:
+        if weight:
             told = tuple(entry for entry in told if entry.key != key)
         elif second in others:
             index = others.index(second)
             others = others[:index] + others[index + 1 :]
         bucket = bucket._replace(
-            stories=bucket.stories - 1, negatives=bucket.negatives - negative, told=told, others=others
+            stories=bucket.stories - 1,
+            leaning=bucket.leaning - (weight > 0),
+            weight=bucket.weight - weight,
+            told=told,
+            others=others,
         )
         self.put(series, second // HOUR, bucket)
         return True
@@ -136,7 +163,7 @@ class Buckets:
         return True
 
     def within(self, series: str, start: int, end: int) -> list[Told]:
-        """The listed novel negatives in (start, end], coordinated ones too, in order."""
+        """The listed stories in (start, end] that lean towards the polarity, coordinated ones too, in order."""
         buckets = self.of(series)
         return [
             told
@@ -147,15 +174,14 @@ class Buckets:
         ]
 
     def windows(self, series: str, starts: Sequence[int], end: int) -> list[Window]:
-        """What lies in (start, end] for each of `starts`, latest start first; coordinated stories left out, an origin
-        once among the negatives.
+        """What lies in (start, end] for each of `starts`, latest start first; coordinated stories left out.
 
         Of an hour too busy to be listed, the unlisted part counts in proportion to the time in the window, and
         without regard to origins.
         """
         buckets = self.of(series)
-        origins: set[str] = set()
-        others = unlisted = unlisted_others = 0.0  # of the whole hours so far
+        surest: dict[str, int] = {}  # of the whole hours so far, like the sums
+        others = unlisted = unlisted_weight = unlisted_others = 0.0
         found: list[Window] = []
         for hour in range(end // HOUR, (starts[-1] + 1) // HOUR - 1, -1):
             bucket, begin = buckets.get(hour), hour * HOUR
@@ -164,30 +190,36 @@ class Buckets:
                     continue
                 bucket = EMPTY
             last = min(end, begin + HOUR - 1)
+            more, more_weight, more_others = _unlisted(bucket)
             while len(found) < len(starts) and starts[len(found)] >= begin:
                 start = starts[len(found)]
                 part = max(last - start, 0) / HOUR
-                inside = {t.origin for t in bucket.told if start < t.second <= end and not t.coordinated}
-                negatives = len(inside | origins) + int(unlisted + part * (bucket.negatives - len(bucket.told)))
+                inside = dict(surest)
+                _take(inside, bucket.told, start, end)
                 rest = sum(start < second <= end for second in bucket.others)
-                rest_unlisted = part * (bucket.stories - bucket.negatives - len(bucket.others))
-                total = negatives + int(others + rest + unlisted_others + rest_unlisted)
-                found.append(Window(start, end, negatives, total))
+                found.append(
+                    _window(
+                        start,
+                        end,
+                        inside,
+                        unlisted + part * more,
+                        unlisted_weight + part * more_weight,
+                        others + rest + unlisted_others + part * more_others,
+                    )
+                )
             if bucket.stories:
                 part = (last + 1 - begin) / HOUR
-                for told in bucket.told:
-                    if told.second <= end and not told.coordinated:
-                        origins.add(told.origin)
+                _take(surest, bucket.told, begin - 1, end)
                 others += len(bucket.others) if part == 1.0 else sum(second <= end for second in bucket.others)
-                unlisted += part * (bucket.negatives - len(bucket.told))
-                unlisted_others += part * (bucket.stories - bucket.negatives - len(bucket.others))
+                unlisted += part * more
+                unlisted_weight += part * more_weight
+                unlisted_others += part * more_others
         for start in starts[len(found) :]:  # those that begin with an hour
-            negatives = len(origins) + int(unlisted)
-            found.append(Window(start, end, negatives, negatives + int(others + unlisted_others)))
+            found.append(_window(start, end, surest, unlisted, unlisted_weight, others + unlisted_others))
         return found
 
     def latest_told(self, series: str, second: int) -> int:
-        """The second of the latest listed novel negative at or after `second`; `second` when there is none."""
+        """The second of the latest listed story that leans towards the polarity at or after `second`, which it is for want of one."""
         buckets = self.of(series)
         later = (hour for hour in buckets if hour >= second // HOUR)
         return max((buckets[hour].told[-1].second for hour in later if buckets[hour].told), default=second)
@@ -210,6 +242,25 @@ class Buckets:
         """Puts a restored bucket. Raises InvariantError when it does not fit."""
         series, _, hour = name.rpartition("/")
         self._series.setdefault(series, {})[int(hour)] = fitted(f"bucket/{name}", content, _unpacked)
+
+
+def _unlisted(bucket: Bucket) -> tuple[int, float, int]:
+    """What a bucket does not list: stories that lean towards the polarity, their weight, and other stories."""
+    leaning, others = bucket.leaning - len(bucket.told), bucket.stories - bucket.leaning - len(bucket.others)
+    return leaning, float(bucket.weight - sum(told.weight for told in bucket.told)) if leaning else 0.0, others
+
+
+def _take(surest: dict[str, int], told: Sequence[Told], start: int, end: int) -> None:
+    """Notes the surest story of each origin in (start, end]."""
+    for entry in told:
+        if start < entry.second <= end and not entry.coordinated and entry.weight > surest.get(entry.origin, 0):
+            surest[entry.origin] = entry.weight
+
+
+def _window(start: int, end: int, surest: dict[str, int], unlisted: float, weight: float, others: float) -> Window:
+    negatives = (sum(surest.values()) + int(weight)) / 100
+    origins = len(surest) + int(unlisted)
+    return Window(start, end, negatives, origins, origins + int(others))
 
 
 def _unpacked(packed: Any) -> Bucket:

@@ -29,14 +29,24 @@ class DetectionSettings:
         (1, 3, 24, 72), "lengths of the windows that are tested, rising", unit="h"
     )
     count_looks: Annotated[float, Gt(0), Le(100)] = parameter(
-        1.5, "allowance for asking several windows whether there are more; measured for the default windows"
+        2.0, "allowance for asking several windows whether there are more; measured for the default windows"
     )
-    share_looks: Annotated[float, Gt(0), Le(100)] = parameter(
-        0.5, "allowance for asking several windows whether the share is higher; measured for the default windows"
+    share_significance: Annotated[float, Gt(0), Le(1)] = parameter(
+        0.1,
+        "a window's share is higher than expected when the chance of such a share, times the looks at it, is at most this",
     )
 
+    least_probability: Annotated[float, Gt(0), Le(1)] = parameter(
+        0.2, "a story leans towards the polarity from this probability on, and counts by it; below, not at all"
+    )
     minimum_stories: Annotated[int, Ge(1), Le(10_000)] = parameter(
-        3, "no alarm with fewer novel stories, from as many authors, than this"
+        3, "no alarm with fewer novel stories that lean so, from as many authors, than this"
+    )
+    minimum_negatives: Annotated[float, Ge(0), Le(10_000)] = parameter(
+        1.5, "no alarm where the probabilities of these stories add up to less than this"
+    )
+    volume_chance: Annotated[float, Gt(0), Le(100_000)] = parameter(
+        1.0, "a volume incident, of the count alone, opens at most at this chance", unit="1/year"
     )
     rungs: tuple[Annotated[float, Gt(0), Le(100_000)], ...] = parameter(
         (12.0, 1.0, 0.1, 0.01), "levels of chance at which an incident opens and escalates, falling", unit="1/year"
@@ -57,7 +67,7 @@ class DetectionSettings:
     quarantine_hours: Annotated[int, Ge(1), Le(8760)] = parameter(
         72, "data younger than this stay out of the baselines: at least the longest window", unit="h"
     )
-    half_life_days: Annotated[float, Gt(0), Le(3650)] = parameter(28.0, "half-life of rates and shares", unit="d")
+    half_life_days: Annotated[float, Gt(0), Le(3650)] = parameter(45.0, "half-life of rates and shares", unit="d")
     profile_half_life_days: Annotated[float, Gt(0), Le(3650)] = parameter(
         90.0, "half-life of the hour-of-week profiles", unit="d"
     )

@@ -208,12 +208,13 @@ class Detector:
             if series.startswith("source:"):
                 alerts += self._alarms.hear(series, at, document.versions)
 
-        hour, negative = second // HOUR, document.sentiment.label == self._settings.polarity
-        novel = sighting.is_first
-        told = Told(second, key, _origin(document, key), sighting.story.coordinated) if novel and negative else None
+        hour, weight, novel = second // HOUR, self._weight(document), sighting.is_first
+        told = None
+        if novel and weight:
+            told = Told(second, key, _origin(document, key), sighting.story.coordinated, weight)
         dirty = {(series, hour) for series in record.series} if self._is_closed(hour) else set()
         taken = self._displace(record.owner, sighting, dirty) if sighting.displaced else set()
-        self._ledger.add(record.owner, key, at // HOUR, Counted(second, negative, record.series) if novel else None)
+        self._ledger.add(record.owner, key, at // HOUR, Counted(second, weight, record.series) if novel else None)
         for series in record.series:
             out = self._buckets.add(series, second, document.sentiment.label, novel, told)
             if out is not None and out is not told:
@@ -265,6 +266,11 @@ class Detector:
             series.sector, series.time_zone = sector, time_zone
             self._history.forget_derived()
 
+    def _weight(self, document: DocumentSummary) -> int:
+        """The probability of the polarity in hundredths; 0 below what counts."""
+        probability: float = getattr(document.sentiment, self._settings.polarity)
+        return round(100 * probability) if probability >= self._settings.least_probability else 0
+
     def _displace(self, owner: str, sighting: Sighting, dirty: set[tuple[str, int]]) -> set[str]:
         """Takes back what is no longer novel; gives the series whose negatives changed."""
         changed = set()
@@ -274,9 +280,9 @@ class Detector:
             if counted is None:
                 continue
             for series in counted.series:
-                if self._buckets.displace(series, counted.second, key, counted.negative):
+                if self._buckets.displace(series, counted.second, key, counted.weight):
                     dirty.add((series, counted.second // HOUR))
-                    if counted.negative:
+                    if counted.weight:
                         changed.add(series)
                         self._owners.release(owner, key, counted.second, series)
         return changed
@@ -285,7 +291,7 @@ class Detector:
         """Carries over whether the story is coordinated to its first; gives the series where that changed."""
         key = key_of(sighting.story.first.identity)
         counted = self._ledger.get(owner, key)
-        if counted is None or not counted.negative:
+        if counted is None or not counted.weight:
             return set()
         coordinated = sighting.story.coordinated
         return {series for series in counted.series if self._buckets.mark(series, counted.second, key, coordinated)}
@@ -361,7 +367,7 @@ class Detector:
         start, end = hour * HOUR, (hour + 1) * HOUR
         expected = self._history.expect(series)
         mean = expected.rate * self._history.exposure(series)(start, end)
-        low, high = count_interval(mean, expected.shape)
+        low, high = count_interval(mean / expected.unit, expected.shape)
         return SeriesPoint(
             series=series,
             kind=kind_of_series(series),
@@ -373,9 +379,9 @@ class Detector:
             stories=bucket.stories,
             novel_negative=bucket.negatives,
             expected=mean,
-            expected_low=low,
-            expected_high=high,
-            surprise=surprise(bucket.negatives, mean, expected.shape),
+            expected_low=low * expected.unit,
+            expected_high=high * expected.unit,
+            surprise=surprise(bucket.negatives / expected.unit, mean / expected.unit, expected.shape),
             revision=bucket.revision,
         )
 

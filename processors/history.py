@@ -257,19 +257,20 @@ class History:
             self.models.drop(str(day))
         era.live_days += any(hour // DAY == day for hour in self._buckets.of(FEED))
         for series, expected, baseline in before:
-            negatives, stories = self._take_buckets(series, day)
+            negatives, squares, stories = self._take_buckets(series, day)
             weight = self._weight(series, day)
-            taken = Day(exposures[series], negatives, stories, weight, era.epoch)
+            taken = Day(exposures[series], negatives, squares, stories, weight, era.epoch)
             baseline.fold(taken, expected, self._decay)
             baseline.day = day + 1
             self.baselines.replace(series, baseline)
         era.day = day + 1
         self.forget_derived()
 
-    def _take_buckets(self, series: str, day: int) -> tuple[int, int]:
-        """Takes the buckets of `day` out, into the series' and its pool's profile; gives negatives and stories."""
+    def _take_buckets(self, series: str, day: int) -> tuple[float, float, int]:
+        """Takes the buckets of `day` out, into the series' and its pool's profile; gives the sum of the weights, of their
+        squares, and stories."""
         time_zone = self._series[series].time_zone
-        stories = negatives = 0
+        stories = weight = squares = 0
         activities = (
             [self.activities.edit(series, lambda: Activity(day))] if company_series_of(series) == series else []
         )
@@ -280,11 +281,12 @@ class History:
         for hour in sorted(hour for hour in self._buckets.of(series) if hour < (day + 1) * DAY):
             bucket = self._buckets.pop(series, hour)
             stories += bucket.stories
-            negatives += bucket.negatives
+            weight += bucket.weight
+            squares += bucket.squares
             slot = slot_of(hour * HOUR, utc_offset(time_zone, hour))
             for activity in activities:
                 activity.counts[slot] += bucket.stories
-        return negatives, stories
+        return weight / 100, squares / 10_000, stories
 
     def _catch_up(self, series: str, baseline: Baseline, until: int) -> None:
         """Folds the days before `until` on which nothing was counted."""
@@ -294,7 +296,7 @@ class History:
         while baseline.day < until:
             day = baseline.day
             exposure = self._exposure_of_day(series, day)
-            baseline.fold(Day(exposure, 0, 0, self._weight(series, day), epoch), expected, self._decay)
+            baseline.fold(Day(exposure, 0, 0, 0, self._weight(series, day), epoch), expected, self._decay)
 
     def _caught(self, series: str) -> Baseline:
         """The baseline with all days folded, on which nothing was counted."""
@@ -351,7 +353,8 @@ class History:
         for series in self.baselines.names():
             kinds.setdefault(series.partition(":")[0], []).append(series)
         for kind in sorted(kinds):
-            pool = pooled((self._member(kind, series) for series in kinds[kind]), self.era.epoch, self._settings)
+            members = (self._member(kind, series) for series in kinds[kind])
+            pool = pooled(members, self.era.epoch, self.pools.get(kind) or Pool(), self._settings)
             self.pools.replace(kind, pool)
             for series in kinds[kind]:
                 self._expectations.pop(series, None)
@@ -360,7 +363,7 @@ class History:
         baseline = self._caught(series)
         if kind == "company-topic":
             company = self.expect(company_series_of(series))
-            return Member(series.partition("/")[2], baseline, company.rate, company.stories_rate)
+            return Member(series.partition("/")[2], baseline, company.stories_rate)
         return Member(self._series[series].sector, baseline)
 
     def _expect(self, series: str, baseline: Baseline) -> Expectation:
@@ -370,7 +373,7 @@ class History:
             return expectation(baseline, pool.prior(self._series[series].sector), pool, self._settings)
         prior, company = pool.prior(name.partition("/")[2]), self.expect(company_series_of(series))
         odds = _odds(prior.share) * _odds(company.share) / _odds(pool.share)
-        prior = Prior(prior.rate * company.rate, prior.stories_rate * company.stories_rate, odds / (1 + odds))
+        prior = Prior(prior.stories_rate * company.stories_rate, odds / (1 + odds))
         return expectation(baseline, prior, pool, self._settings)
 
     def _profile(self, series: str) -> Profile:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 from processors.baseline import Expectation
 from processors.counts import Buckets, Window
@@ -25,37 +25,47 @@ from processors.reasons import reason_of
 from processors.seasons import HOUR
 from processors.series import kind_of_series
 from processors.surprise import (
+    HOURS_PER_YEAR,
     count_chance,
     count_interval,
     count_tail,
-    share_chance,
     share_interval,
     share_tail,
 )
 
+_MOST_TENTHS: Final = 10_000_000
+
 
 class Assessment(NamedTuple):
-    """What a window says: `negatives` of `stories` novel stories in (start, end] (seconds) against a negative binomial
-    of `mean` and `shape` and a beta of the share; `by_count` and `by_share` are chances a year, the latter None when it was not asked."""
+    """What a window says: `negatives` (by weight) from so many `origins` among `stories` novel stories in (start, end]
+    (seconds), against a negative binomial of `mean` and `shape` and a beta of the share, both in units of weight.
+
+    `by_count`: how often a year chance brings so many. `by_share`: the probability of such a share or a higher one, None
+    when it was not asked; `is_higher`: whether that is little enough.
+    """
 
     hours: int
     start: int
     end: int
-    negatives: int
+    negatives: float
+    origins: int
     stories: int
     mean: float
     shape: float
+    unit: float
     alpha: float
     beta: float
     per_year: float
     by_count: float
     by_share: float | None
+    is_higher: bool
 
     def chance(self, kind: IncidentKind) -> float | None:
-        """How often a year chance is this loud; None when the question was not asked."""
-        if kind != "sentiment":
+        """How often a year chance is this loud; None when the question was not asked. Where the share is not higher
+        than expected there is no surge of sentiment: the chance is then that of hourly looks at the share alone."""
+        if kind != "sentiment" or self.is_higher:
             return self.by_count
-        return None if self.by_share is None else max(self.by_count, self.by_share)
+        return None if self.by_share is None else max(self.by_count, self.by_share * HOURS_PER_YEAR)
 
 
 def assess_window(
@@ -66,27 +76,37 @@ def assess_window(
     settings: DetectionSettings,
 ) -> Assessment:
     """Asks both questions of one window; `exposure` integrates the series' profile between two seconds."""
-    mean = expected.rate * exposure(window.start, window.end)
+    mean, unit = expected.rate * exposure(window.start, window.end), expected.unit
     alpha = expected.share * expected.concentration
     beta = expected.concentration - alpha
-    by_count = count_chance(window.negatives, mean, expected.shape, expected.per_year, settings.count_looks)
+    by_count = count_chance(
+        window.negatives / unit, mean / unit, expected.shape, expected.per_year, settings.count_looks
+    )
     by_share = None
     if expected.tested and by_count <= settings.leave_chance:
-        by_share = share_chance(window.negatives, window.stories, alpha, beta, expected.per_year, settings.share_looks)
+        by_share = share_tail(window.negatives / unit, window.stories / unit, alpha, beta)
     return Assessment(
         hours,
         window.start,
         window.end,
         window.negatives,
+        window.origins,
         window.stories,
         mean,
         expected.shape,
+        unit,
         alpha,
         beta,
         expected.per_year,
         by_count,
         by_share,
+        by_share is not None and _is_higher(by_share, window.negatives / unit, settings),
     )
+
+
+def _is_higher(by_share: float, negatives: float, settings: DetectionSettings) -> bool:
+    """Whether a share is higher than expected, though every one of the window's `negatives` (in units) was a look at it."""
+    return by_share * max(negatives, 1.0) <= settings.share_significance
 
 
 def assess(
@@ -103,7 +123,7 @@ def assess(
     starts = [max(end - hours * HOUR, since) for hours in settings.windows_hours]
     found = []
     for hours, window in zip(settings.windows_hours, buckets.windows(series, starts, end), strict=True):
-        if window.negatives >= settings.minimum_stories:
+        if window.origins >= settings.minimum_stories and window.negatives >= settings.minimum_negatives:
             assessment = assess_window(hours, window, expected, exposure, settings)
             if assessment.negatives > assessment.mean and assessment.by_count <= settings.leave_chance:
                 found.append(assessment)
@@ -111,9 +131,9 @@ def assess(
 
 
 def loudest(assessments: list[Assessment], kind: IncidentKind) -> Assessment | None:
-    """The least likely window; the shortest of equals."""
-    asked = [(chance, a.hours, a) for a in assessments if (chance := a.chance(kind)) is not None]
-    return min(asked)[2] if asked else None
+    """The least likely window; of equals (so unlikely that floats do not tell) that with most negatives."""
+    asked = [(chance, -a.negatives, a.hours, a) for a in assessments if (chance := a.chance(kind)) is not None]
+    return min(asked)[3] if asked else None
 
 
 def louder(one: Assessment, other: Assessment, kind: IncidentKind) -> Assessment:
@@ -134,11 +154,11 @@ def tier_of(kind: IncidentKind, chance: float, told: Assessment, settings: Detec
         return "watch"
     if (
         chance <= settings.flash_chance
-        and told.negatives >= settings.flash_authors
+        and told.origins >= settings.flash_authors
         and told.hours <= settings.flash_hours
     ):
         return "flash"
-    if chance <= settings.urgent_chance and told.negatives >= settings.urgent_authors:
+    if chance <= settings.urgent_chance and told.origins >= settings.urgent_authors:
         return "urgent"
     return "watch"
 
@@ -257,38 +277,41 @@ def alert_of(
     return replace(alert, reason=reason_of(alert, name.replace("/", ", ")))
 
 
-def silent_below(told: Assessment, kind: IncidentKind, settings: DetectionSettings) -> int:
-    """The least number of novel negatives in this window that would have rung, all else in it unchanged."""
-    others = told.stories - told.negatives
+def silent_below(told: Assessment, kind: IncidentKind, settings: DetectionSettings) -> float:
+    """The least sum of weights in this window that would have rung, in tenths, all else in it unchanged."""
+    stories, unit = told.stories / told.unit, told.unit
 
-    def rings(negatives: int) -> bool:
-        chance = count_chance(negatives, told.mean, told.shape, told.per_year, settings.count_looks)
-        if kind == "sentiment":
-            total = negatives + others
-            share = share_chance(negatives, total, told.alpha, told.beta, told.per_year, settings.share_looks)
-            chance = max(chance, share)
-        return chance <= settings.rungs[0]
+    def rings(tenths: int) -> bool:
+        negatives = tenths / 10 / unit
+        chance = count_chance(negatives, told.mean / unit, told.shape, told.per_year, settings.count_looks)
+        if kind == "sentiment" and not _is_higher(
+            share_tail(negatives, stories, told.alpha, told.beta), negatives, settings
+        ):
+            return False
+        return chance <= (settings.rungs[0] if kind == "sentiment" else settings.volume_chance)
 
-    silent, ringing = settings.minimum_stories - 1, max(told.negatives, settings.minimum_stories)
-    while not rings(ringing):  # after a revision the window may hold too few
+    silent = math.ceil(10 * settings.minimum_negatives) - 1
+    ringing = max(math.ceil(10 * told.negatives), silent + 1)
+    while not rings(ringing) and ringing < _MOST_TENTHS:  # after a revision the window may hold too little
         silent, ringing = ringing, 2 * ringing
     while ringing - silent > 1:
         middle = (silent + ringing) // 2
         silent, ringing = (silent, middle) if rings(middle) else (middle, ringing)
-    return ringing
+    return ringing / 10
 
 
 def _count_measure(told: Assessment, kind: IncidentKind) -> Measure:
-    low, high = count_interval(told.mean, told.shape)
-    if kind == "no-data":
-        chance = 1 - count_tail(1, told.mean, told.shape)
-    else:
-        chance = count_tail(told.negatives, told.mean, told.shape)
-    return Measure(told.negatives, told.stories, told.mean, low, high, chance)
+    mean = told.mean / told.unit
+    low, high = count_interval(mean, told.shape)
+    chance = 1 - count_tail(1, mean, told.shape)
+    if kind != "no-data":
+        chance = count_tail(told.negatives / told.unit, mean, told.shape)
+    return Measure(told.negatives, told.stories, told.mean, low * told.unit, high * told.unit, chance)
 
 
 def _share_measure(told: Assessment) -> Measure:
-    low, high = share_interval(told.stories, told.alpha, told.beta)
+    stories = told.stories / told.unit
+    low, high = share_interval(stories, told.alpha, told.beta)
     mean = told.stories * told.alpha / (told.alpha + told.beta)
-    chance = share_tail(told.negatives, told.stories, told.alpha, told.beta)
-    return Measure(told.negatives, told.stories, mean, low, high, chance)
+    chance = share_tail(told.negatives / told.unit, stories, told.alpha, told.beta)
+    return Measure(told.negatives, told.stories, mean, low * told.unit, high * told.unit, chance)

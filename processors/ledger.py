@@ -14,10 +14,11 @@ def key_of(identity: str) -> str:
 
 
 class Counted(NamedTuple):
-    """A novel document: its second, whether it is of the polarity, and the series that it counts in."""
+    """A novel document: its second, its weight (0 when it does not lean towards the polarity), and the series that it
+    counts in."""
 
     second: int
-    negative: bool
+    weight: int
     series: tuple[str, ...]
 
 

@@ -226,8 +226,8 @@ class LabelledDocument:
 class SeriesPoint:
     """One closed bucket of one series (see `processors.series` for names).
 
-    Documents are counted once by sentiment; `stories` and `novel_negative` count stories first seen in this
-    bucket. `expected` novel negatives carry a central 95 % interval. `surprise` is −log10 of the chance to see
+    Documents are counted once by sentiment; `stories` counts stories first seen in this bucket, `novel_negative` adds up
+    the probabilities of those that lean towards the polarity. `expected` novel negatives carry a central 95 % interval. `surprise` is −log10 of the chance to see
     at least as many. A later `revision` of the same bucket replaces the former.
     """
 
@@ -239,7 +239,7 @@ class SeriesPoint:
     neutral: int
     positive: int
     stories: int
-    novel_negative: int
+    novel_negative: float
     expected: float
     expected_low: float
     expected_high: float
@@ -283,14 +283,14 @@ class Term:
 class Measure:
     """One question's answer at the moment of an alert, over the alert's window.
 
-    Negative stories are counted by distinct authors: one author counts once in a window, each text of a newsroom,
-    or of nobody known, for itself.
+    A negative story counts by its probability, so that `observed` adds up what the classifier is sure and unsure of. One
+    author counts once in a window, at the surest; each text of a newsroom, or of nobody known, for itself.
     Count: `observed` novel negative stories against `expected` with a central 95 % interval.
     Share: `observed` of `total` novel stories are negative; `expected` is the expected number given `total`.
     `chance` is the probability of at least `observed` under the baseline.
     """
 
-    observed: int
+    observed: float
     total: int
     expected: float
     expected_low: float
@@ -306,7 +306,7 @@ class Alert:
     `continued_by`, of a close only: the incident that tells the same from here on, as when a volume incident's
     share rings too.
     `chance_per_year`: how often this series would ring at least this loudly by chance. `rung`: the level
-    (12, 1, 0.1 or 0.01 a year) that it stands on. `silent_below`: with fewer than this many novel negative
+    (12, 1, 0.1 or 0.01 a year) that it stands on. `silent_below`: with less than this of novel negative
     stories in the window, it would have kept silent. `sequence` numbers the events of an incident from 0.
     """
 
@@ -332,7 +332,7 @@ class Alert:
     share: Measure | None
     chance_per_year: float
     rung: float
-    silent_below: int
+    silent_below: float
     coordinated: bool
     reason: str
     evidence: tuple[EvidenceDocument, ...]

@@ -28,7 +28,7 @@ def reason_of(alert: Alert, name: str) -> str:
     if alert.coordinated:
         parts.append("part of it is one text pushed by many accounts, which did not count")
     if alert.silent_below and alert.event != "close":
-        parts.append(f"with fewer than {alert.silent_below} it would have kept silent")
+        parts.append(f"with less than {alert.silent_below:g} it would have kept silent")
     first, *others = parts
     return f"{name}: {'. '.join([first, *(other[0].upper() + other[1:] for other in others)])}."
 
@@ -50,7 +50,7 @@ def _findings(alert: Alert) -> list[str]:
     if alert.count is not None:
         stories = "story" if alert.count.observed == 1 else "stories"
         found.append(
-            f"{alert.count.observed} new {alert.polarity} {stories} in {_hours(alert.window_hours)} "
+            f"{_number(alert.count.observed)} new {alert.polarity} {stories} in {_hours(alert.window_hours)} "
             f"where {_number(alert.count.expected)} {_are(alert.count.expected)} usual "
             f"(95 % interval {_number(alert.count.expected_low)}–{_number(alert.count.expected_high)})"
         )

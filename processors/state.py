@@ -6,23 +6,25 @@ from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
 from processors.errors import InvariantError
 from processors.journal import Journal
+from processors.migration import UPGRADES
 
 STATE_VERSIONS: Final = {
-    "baseline": 1,
-    "bucket": 1,
+    "baseline": 2,
+    "bucket": 2,
     "detector": 1,
     "evidence": 1,
     "history": 1,
-    "identities": 1,
-    "incident": 1,
+    "identities": 2,
+    "incident": 2,
     "models": 1,
-    "pool": 1,
+    "pool": 2,
     "profile": 1,
     "series": 1,
     "story": 1,
     "terms": 1,
 }
-"""Which form each kind of piece is written in. Who changes a form raises its number, and reads the one before too."""
+"""Which form each kind of piece is written in. Who changes a form raises its number, and reads the one before too:
+see `processors.migration`."""
 
 
 class Piece(Protocol):
@@ -191,11 +193,15 @@ T = TypeVar("T")
 
 
 def fitted(key: str, content: bytes, unpack: Callable[[Any], T]) -> T:
-    """The piece `key` unpacked. Raises InvariantError when it is of another version, is no JSON or does not fit."""
+    """The piece `key` unpacked, also one of the version before. Raises InvariantError when it is of any other version, is
+    no JSON or does not fit."""
+    kind = key.partition("/")[0]
     try:
         version, packed = json.loads(content)
-        if version == STATE_VERSIONS[key.partition("/")[0]]:
+        if version == STATE_VERSIONS[kind]:
             return unpack(packed)
+        if version == STATE_VERSIONS[kind] - 1 and kind in UPGRADES:
+            return unpack(UPGRADES[kind](packed))
     except (ValueError, TypeError, KeyError, IndexError) as error:
         raise InvariantError(f"state piece {key!r} does not fit: {error!r}; rebuild from the log") from error
     raise InvariantError(

@@ -1,5 +1,11 @@
 """How surprising a count and a share are, and how often chance alone would bring them about.
 
+**Weights.** A story counts by the probability that it is of the polarity (a weight w, 0 below a least probability), so
+that a classifier's doubts count as doubts. The sum S of independent weights over a Poisson number of stories has the mean
+ΛE[w] and the variance ΛE[w²]: those of u·N, N a Poisson count and u = E[w²] / E[w], the *unit*. All that follows
+speaks of S/u as of a count (a scaled Poisson; Bohm and Zech 2014 find it close for weights of one order of magnitude), with
+tails continued between whole numbers. n stories are likewise n/u trials for the share.
+
 **Fixed windows.** Novel negative stories of a series in a window of exposure E (hours weighted by the series'
 profile) are negative binomial: a Poisson count whose rate is a gamma variable, for what is not known of the level
 and for what makes one day livelier than another. Mean m = rate·E, shape r, variance m + m²/r. Given n novel
@@ -22,19 +28,22 @@ such story, so this bounds the rate of episodes from above: it is the first-mome
 statistic (Naus 1982; Glaz, Naus and Wallenstein 2001), conservative where one surge makes many stories ring.
 Over a set of windows W the bounds add up: Σ Λ·P(N* ≥ n − 1) ≤ c when each window is held to c/|W|.
 
-The share is judged at the same looks. Given the n stories of the window and that the one at t is negative, the
-share is Beta(α + 1, β), and the bound is Λ·P(BB(n − 1, α + 1, β) ≥ x − 1) for each window.
+Windows of lengths that grow like powers, each looked at whenever it may have changed, are a window-limited generalised
+likelihood-ratio CUSUM (Lai 1995, 1998): the longest finds the slow build, the shortest the sudden burst.
 
-An alarm that needs both, in one window, rings no more often than either: its chance is the larger. These are
-statements about expectations, so they hold under any dependence between windows, series and questions.
+**The share is a condition, not a second clock.** More negatives may just be more of everything. So a surge of sentiment must
+also show a share higher than the window's volume explains: P(X ≥ x | n) times the looks that were taken at the window (its
+negatives, at most) must be small (`share_significance`; Bonferroni). An alarm that needs both rings no more often than
+the count alone, whose chance is what is told: true under any dependence between windows, series and questions. Why not the
+larger of two chances a year: a share is asked a few times within one surge of volume, not all year long.
 
 **How conservative.** Nested windows ring together and a surge is many stories, so fewer *incidents* open than the
 bound allows, and an allowance of |W| = 4 would cost alarms for nothing. The chance told is therefore
-looks·Λ·P(…) with `looks` measured: for each question alone, on null series from 7 to 2,100 negatives a year
-with daily liveliness, seasons and correlated sentiments, the rate of incidents stays below what is told at 12, 1
+looks·Λ·P(…) with `looks` (the setting ``count_looks``) measured: on null series from 7 to 2,100 leaning stories a year
+with daily liveliness, seasons, correlated sentiments and weights, the rate of incidents stays below what is told at 12, 1
 and 0.1 a year (``tests/processors/null_series.py`` makes and counts them; rates and seeds stand there).
-So `looks` (the settings ``count_looks`` and ``share_looks``) are empirical factors, no bounds: below |W| they are valid for
-the default windows alone. Who sets other windows has to measure them again, or to take the number of windows.
+It is an empirical factor, no bound: below |W| it is valid for the default windows alone. Who sets other windows has to
+measure it again, or to take the number of windows.
 """
 
 import math
@@ -45,14 +54,15 @@ from scipy.special import betainc
 HOURS_PER_YEAR = 8766.0
 
 
-def count_tail(least: int, mean: float, shape: float) -> float:
-    """P(N ≥ least) for N negative binomial with `mean` ≥ 0 and `shape` > 0."""
+def count_tail(least: float, mean: float, shape: float) -> float:
+    """P(N ≥ least) for N negative binomial with `mean` ≥ 0 and `shape` > 0, continued between whole numbers by the
+    incomplete beta function."""
     if least <= 0:
         return 1.0
     return float(betainc(least, shape, mean / (mean + shape)))
 
 
-def surprise(observed: int, mean: float, shape: float) -> float:
+def surprise(observed: float, mean: float, shape: float) -> float:
     """−log10 P(N ≥ observed), at most 300."""
     return 0.0 - math.log10(max(count_tail(observed, mean, shape), 1e-300))
 
@@ -83,8 +93,9 @@ def _least(holds: Callable[[int], bool], low: int, high: int) -> int:
     return high
 
 
-def share_tail(least: int, total: int, alpha: float, beta: float) -> float:
-    """P(X ≥ least) for X beta-binomial among `total` with a share ~ Beta(alpha, beta)."""
+def share_tail(least: float, total: float, alpha: float, beta: float) -> float:
+    """P(X ≥ least) for X beta-binomial among `total` with a share ~ Beta(alpha, beta), continued between whole numbers
+    by the gamma function."""
     if least <= 0:
         return 1.0
     if least > total:
@@ -92,22 +103,23 @@ def share_tail(least: int, total: int, alpha: float, beta: float) -> float:
     # Summed away from the middle: the first term is the largest that matters, so none underflows that counts.
     if least > total * alpha / (alpha + beta):
         return min(_share_sum(least, total, alpha, beta), 1.0)
-    return max(1.0 - _share_sum(total - least + 1, total, beta, alpha), 0.0)
+    return min(max(1.0 - _share_sum(total - least + 1, total, beta, alpha), 0.0), 1.0)
 
 
-def _share_sum(least: int, total: int, alpha: float, beta: float) -> float:
-    """P(X ≥ least), summed upwards from `least`."""
+def _share_sum(least: float, total: float, alpha: float, beta: float) -> float:
+    """P(X = least) + P(X = least + 1) + …, up to `total`."""
+    if least > total:
+        return 0.0
     term = _share_mass(least, total, alpha, beta)
-    tail = term
-    for k in range(least, total):
+    tail, k = term, least
+    while k + 1 <= total and term >= tail * 1e-15:
         term *= (total - k) * (k + alpha) / ((k + 1) * (total - k - 1 + beta))
         tail += term
-        if term < tail * 1e-15:
-            break
+        k += 1
     return tail
 
 
-def share_interval(total: int, alpha: float, beta: float, coverage: float = 0.95) -> tuple[int, int]:
+def share_interval(total: float, alpha: float, beta: float, coverage: float = 0.95) -> tuple[int, int]:
     """The central interval of a beta-binomial among `total`: least numbers whose lower tails reach (1 ∓ coverage) / 2."""
     return (
         _share_quantile((1 - coverage) / 2, total, alpha, beta),
@@ -115,12 +127,12 @@ def share_interval(total: int, alpha: float, beta: float, coverage: float = 0.95
     )
 
 
-def _share_quantile(probability: float, total: int, alpha: float, beta: float) -> int:
+def _share_quantile(probability: float, total: float, alpha: float, beta: float) -> int:
     """The least k with P(X ≤ k) ≥ `probability`."""
-    return _least(lambda k: share_tail(k + 1, total, alpha, beta) <= 1 - probability, -1, total)
+    return _least(lambda k: share_tail(k + 1, total, alpha, beta) <= 1 - probability, -1, math.ceil(total))
 
 
-def _share_mass(k: int, total: int, alpha: float, beta: float) -> float:
+def _share_mass(k: float, total: float, alpha: float, beta: float) -> float:
     gamma = math.lgamma
     return math.exp(
         gamma(total + 1)
@@ -135,14 +147,9 @@ def _share_mass(k: int, total: int, alpha: float, beta: float) -> float:
     )
 
 
-def count_chance(observed: int, mean: float, shape: float, per_year: float, looks: float) -> float:
-    """How often a year chance opens an incident on a window with `observed` novel negatives or more.
+def count_chance(observed: float, mean: float, shape: float, per_year: float, looks: float) -> float:
+    """How often a year chance opens an incident on a window with `observed` novel negatives or more, all in units.
 
     `mean` and `shape` are the window's, `per_year` is Λ, `looks` the allowance for several windows (see above).
     """
     return looks * per_year * count_tail(observed - 1, mean * (shape + 1) / shape, shape + 1)
-
-
-def share_chance(observed: int, total: int, alpha: float, beta: float, per_year: float, looks: float) -> float:
-    """How often a year chance opens an incident on `observed` or more negatives among `total` stories of a window."""
-    return looks * per_year * share_tail(observed - 1, total - 1, alpha + 1, beta)

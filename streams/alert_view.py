@@ -187,15 +187,16 @@ def _facts(alert: Alert) -> Iterable[tuple[str, RenderableType]]:
     if alert.kind == "no-data" and alert.count:
         yield "New stories", Text(f"none, {alert.count.expected:.3g} expected")
     elif alert.count:
-        text = f"{alert.count.observed} seen, {alert.count.expected:.3g} expected{_interval(alert.count)}"
+        text = f"{alert.count.observed:.3g} seen, {alert.count.expected:.3g} expected{_interval(alert.count)}"
         yield f"New {alert.polarity} stories", _measured(alert.count, text)
     if alert.share:
-        seen = f"{alert.share.observed} of {alert.share.total} seen{_percent(alert.share.observed, alert.share.total)}"
+        seen = (
+            f"{alert.share.observed:.3g} of {alert.share.total} seen{_percent(alert.share.observed, alert.share.total)}"
+        )
         text = f"{seen}, {alert.share.expected:.3g} expected at that volume{_interval(alert.share)}"
         yield f"Share of {alert.polarity}", _measured(alert.share, text)
     if alert.silent_below:
-        stories = _plural(alert.silent_below, f"new {alert.polarity} story", f"new {alert.polarity} stories")
-        yield "Silent with", Text(f"fewer than {stories} in the window")
+        yield "Silent with", Text(f"less than {alert.silent_below:g} new {alert.polarity} stories in the window")
     if alert.coordinated:
         yield "Coordinated", Text("yes: one text pushed by many accounts at once is part of it", style="magenta")
     if alert.terms:
@@ -264,7 +265,7 @@ def _interval(measure: Measure) -> str:
     return f" (95 %: {measure.expected_low:.3g} to {measure.expected_high:.3g})"
 
 
-def _percent(part: int, total: int) -> str:
+def _percent(part: float, total: float) -> str:
     return f" ({part / total:.0%})" if total else ""
 
 

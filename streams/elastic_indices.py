@@ -75,11 +75,11 @@ _FIELDS: Final[Mapping[IndexKind, Mapping[str, Any]]] = {
         "kind": _KEYWORD,
         "start": _INSTANT,
         "end": _INSTANT,
+        **{name: {"type": "integer"} for name in ("negative", "neutral", "positive", "stories", "revision")},
         **{
-            name: {"type": "integer"}
-            for name in ("negative", "neutral", "positive", "stories", "novel_negative", "revision")
+            name: {"type": "double"}
+            for name in ("novel_negative", "expected", "expected_low", "expected_high", "surprise")
         },
-        **{name: {"type": "double"} for name in ("expected", "expected_low", "expected_high", "surprise")},
     },
     "alerts": {
         **{
@@ -92,7 +92,7 @@ _FIELDS: Final[Mapping[IndexKind, Mapping[str, Any]]] = {
         "window_hours": {"type": "float"},
         "chance_per_year": {"type": "double"},
         "rung": {"type": "float"},
-        "silent_below": {"type": "integer"},
+        "silent_below": {"type": "float"},
         "coordinated": {"type": "boolean"},
         "reason": _TEXT,
         "count": _KEPT,

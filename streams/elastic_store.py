@@ -37,7 +37,8 @@ from streams.words import storable, words_of
 
 _Message = TypeVar("_Message")
 
-_SUMMED: Final = ("negative", "neutral", "positive", "novel_negative")
+_COUNTED: Final = ("negative", "neutral", "positive")
+_SUMMED: Final = (*_COUNTED, "novel_negative", "expected")
 _EARLIEST: Final = {"min": {"field": "published_at", "format": "strict_date_time"}}
 _LATEST: Final = {"max": {"field": "published_at", "format": "strict_date_time"}}
 _NANOSECONDS: Final = "strict_date_optional_time_nanos"
@@ -166,7 +167,7 @@ class ElasticStore:
             aggregations={
                 "series": {
                     "terms": {"field": "series", "size": MOST_SERIES, "order": {"_key": "asc"}},
-                    "aggregations": {name: {"sum": {"field": name}} for name in (*_SUMMED, "expected")}
+                    "aggregations": {name: {"sum": {"field": name}} for name in _SUMMED}
                     | {"surprise": {"max": {"field": "surprise"}}},
                 }
             },
@@ -355,11 +356,10 @@ def _total(bucket: Mapping[str, Any]) -> SeriesTotal:
     def number(name: str) -> float:
         return float(bucket[name]["value"])
 
-    counts = {name: int(number(name)) for name in _SUMMED}
+    counts = (int(number(name)) for name in _COUNTED)
+    sums = (number(name) for name in ("novel_negative", "expected", "surprise"))
     series = bucket["key"]
-    return SeriesTotal(
-        series, kind_of_series(series), expected=number("expected"), surprise=number("surprise"), **counts
-    )
+    return SeriesTotal(series, kind_of_series(series), *counts, *sums)
 
 
 def _volume(bucket: Mapping[str, Any]) -> Volume:

@@ -49,7 +49,7 @@ CREATE TABLE document_companies (
 CREATE VIRTUAL TABLE document_words USING fts5 (body, content='', tokenize='unicode61 remove_diacritics 2');
 CREATE TABLE points (
     series TEXT NOT NULL, start INTEGER NOT NULL, revision INTEGER NOT NULL, kind TEXT NOT NULL,
-    negative INTEGER NOT NULL, neutral INTEGER NOT NULL, positive INTEGER NOT NULL, novel_negative INTEGER NOT NULL,
+    negative INTEGER NOT NULL, neutral INTEGER NOT NULL, positive INTEGER NOT NULL, novel_negative REAL NOT NULL,
     expected REAL NOT NULL, surprise REAL NOT NULL, record TEXT NOT NULL,
     PRIMARY KEY (series, start)
 ) WITHOUT ROWID;

@@ -93,7 +93,7 @@ class SeriesTotal:
     negative: int
     neutral: int
     positive: int
-    novel_negative: int
+    novel_negative: float
     expected: float
     surprise: float
 

@@ -29,11 +29,11 @@ FORMS: Final = (
 """The forms that are compared."""
 
 WITHOUT: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
-    "without the share": {"detection": {"share_looks": 1e-9}},
-    "without the count": {"detection": {"count_looks": 1e-9}},
+    "without the share": {"detection": {"share_significance": 1e9}},
+    "without the doubtful": {"detection": {"least_probability": 0.5}},
     "without novelty": {"stories": {"gap_hours": 0.0, "follow_up_hours": 0.0}},
     "without flagging campaigns": {"campaigns": {"least_authors": 1000}},
-    "one window of 24 h": {"detection": {"windows_hours": (24,), "count_looks": 1.0, "share_looks": 1.0}},
+    "one window of 24 h": {"detection": {"windows_hours": (24,), "count_looks": 1.0}},
     "without hours of the week": {"detection": {"profile_prior": 1e6}},
     "without sectors": {"detection": {"group_prior": 1e6}},
     "past incidents in full weight": {"detection": {"incident_weight": 1.0}},

@@ -27,7 +27,7 @@ from processors.signatures import signature_of
 START = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
 VERSIONS = Versions("minilm", "1", "aa", "bb", "cc")
 SENTIMENTS: dict[SentimentLabel, Sentiment] = {
-    "negative": Sentiment("negative", 0.9, 0.06, 0.04),
+    "negative": Sentiment("negative", 1.0, 0.0, 0.0),
     "neutral": Sentiment("neutral", 0.05, 0.9, 0.05),
     "positive": Sentiment("positive", 0.04, 0.06, 0.9),
 }

@@ -234,7 +234,7 @@ def test_a_volume_that_becomes_sentiment_keeps_its_evidence(ordinary: Partition)
     ordinary.feed(mixed + burst(30, NOON + 1.02, 1.5))
     converted = next(a for a in ordinary.alerts if a.kind == "volume" and a.event == "close" and not a.topic)
     after = [a for a in ordinary.alerts if a.kind == "sentiment" and not a.topic and a.at >= converted.at]
-    assert [a.event for a in after[:2]] == ["open", "escalate"]
+    assert after[0].event == "open" and after[1].event in ("escalate", "update")
     counted = [a.count.observed for a in after if a.count is not None]
     assert counted[0] > 8 and counted[1] >= counted[0]
     assert converted.continued_by == after[0].incident
@@ -352,7 +352,7 @@ def test_evidence_is_kept_while_a_series_lists_it_and_no_longer(ordinary: Partit
         int(key.rpartition("/")[2]) for key in ordinary.state().keys() - before if key.startswith("bucket/company:")
     }
     _, bucket = json.loads(ordinary.state()[f"bucket/company:ACME/{hour}"])
-    assert kept == {key for _, key, *_ in bucket[6]} and len(kept) == 100
+    assert kept == {key for _, key, *_ in bucket[7]} and len(kept) == 100
 
 
 def test_documents_of_one_second_and_of_a_busy_hour_revise_nothing(ordinary: Partition) -> None:

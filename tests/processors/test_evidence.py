@@ -226,7 +226,7 @@ ALARM = Alert(
 def test_the_reason_tells_what_happened_how_unlikely_it_is_and_what_would_have_kept_it_silent() -> None:
     assert reason_of(ALARM, "Acme") == (
         "Acme: 9 new negative stories in 3 hours where 0.8 are usual (95 % interval 0–3); 75 % of 12 stories are "
-        "negative, usually 14 %. By chance about once in 40 years. Leading words: recall, fires. With fewer than 5 it "
+        "negative, usually 14 %. By chance about once in 40 years. Leading words: recall, fires. With less than 5 it "
         "would have kept silent."
     )
 

@@ -39,7 +39,7 @@ def test_an_alert_is_told_with_all_its_evidence() -> None:
         "about once in 32 years (rung: 0.1 a year)",
         "14 seen, 2.1 expected (95 %: 0 to 6)",
         "14 of 20 seen (70%), 5.4 expected at that volume (95 %: 2 to 10)",
-        "fewer than 9 new negative stories",
+        "less than 9 new negative stories",
         "deliveries halted ×6",
         "06 May 11:53 · wire · desk · reach 120k · 5 times by 4 authors · 93% negative · company-product-news",
         "Boeing halts deliveries, take 2",
