@@ -277,6 +277,36 @@ def _readyz(port: int) -> dict[str, Any]:
         return dict(json.load(error)) if hasattr(error, "read") else {}
 
 
+def test_few_records_travel_alone_and_many_together(rig: Rig) -> None:
+    ports = Ports.picked()
+    rig.start(ports.kafka)
+    deadline = time.monotonic() + PATIENCE
+    while not _readyz(ports.kafka).get("ready"):
+        assert time.monotonic() < deadline, rig.log()
+        time.sleep(0.2)
+    for number in range(3):
+        rig.document(str(number))
+        rig.wait()
+    few = _records_a_batch(ports.kafka)
+    rig.kill()
+    for number in range(3, 960):
+        rig.document(str(number))
+    rig.producer.flush()
+    rig.start(ports.enrich)
+    rig.wait()
+    assert few == 1
+    assert 32 < _records_a_batch(ports.enrich) <= 64, "a full batch has 64"
+
+
+def _records_a_batch(port: int) -> float:
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        lines = [
+            line.split() for line in answer.read().decode().splitlines() if line.startswith("tocsin_batch_records_")
+        ]
+    found = {line[0]: float(line[1]) for line in lines}
+    return found["tocsin_batch_records_sum"] / found["tocsin_batch_records_count"]
+
+
 def test_told_to_stop_it_finishes_what_it_has_within_ten_seconds_and_doubles_nothing(rig: Rig) -> None:
     worker = rig.start()
     for number in range(600):
