@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv
 
-.PHONY: venv demo stack test joints check encoder train lock clean help
+.PHONY: venv demo stack test bench joints check encoder train lock clean help
 help:                  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 16
 
@@ -39,6 +39,9 @@ check: .venv/.dev      ## format, lint, types, import rules
 test: .venv/.dev       ## everything but the longer joint tests; the whole stream on the real servers last
 	$(BIN)/pytest -n auto --dist loadgroup -m "not joint"
 	$(BIN)/pytest tests/faults -m joint
+
+bench: .venv/.dev      ## every benchmark of the service in one run, a quarter of an hour: QUICK=1 only shows that they work
+	$(BIN)/python tests/bench $(if $(QUICK),--quick)
 
 joints: .venv/.dev     ## each part on the real servers: killed, frozen, away (half an hour)
 	$(BIN)/pytest -m joint
