@@ -71,6 +71,16 @@ def consumer(
 
 
 @contextmanager
+def lone_consumer(settings: KafkaSettings, **options: Any) -> Iterator[KafkaConsumer]:
+    """A consumer outside of any group, without metrics, closed at the end; `options` and errors as of `consumer`."""
+    reader = consumer(settings, metrics_enabled=False, **options)
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+@contextmanager
 def admin(settings: KafkaSettings) -> Iterator[KafkaAdminClient]:
     """An administration client, closed at the end. Raises RetryableError where no broker answers."""
     client = _reached(settings, lambda: KafkaAdminClient(**_connection(settings)))

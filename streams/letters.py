@@ -18,7 +18,7 @@ from processors.errors import ConfigurationError, PoisonError
 from processors.identity import format_instant, partition_of
 from processors.messages import DeadLetter, Kind
 from streams.codec import decode, decode_document, encode
-from streams.kafka_clients import broker_errors, consumer, producer
+from streams.kafka_clients import broker_errors, lone_consumer, producer
 from streams.log_reader import bounds, header_of, read_range
 from streams.settings import Settings
 from streams.topics import Topics
@@ -54,20 +54,16 @@ def read_letters(settings: Settings, reason: str | None = None) -> list[KeptLett
     check_topics(settings)
     place = TopicPartition(Topics(settings.kafka).name("deadletters"), 0)
     found: dict[str, KeptLetter] = {}
-    reader = consumer(settings.kafka, metrics_enabled=False)
-    try:
-        with broker_errors(settings.kafka, "reading the dead letters"):
-            for record in read_range(reader, place, *bounds(reader, place)):
-                try:
-                    letter = decode(DeadLetter, record.value or b"")
-                except PoisonError:
-                    continue  # index tells of it
-                replayed = (header_of(record, REPLAYED_HEADER) or b"").decode("utf-8", "replace")
-                came = datetime.fromtimestamp(record.timestamp / 1000, UTC)
-                kept = found.setdefault(letter.id, KeptLetter(letter, came))
-                found[letter.id] = replace(kept, replayed=replayed or kept.replayed)
-    finally:
-        reader.close()
+    with lone_consumer(settings.kafka) as reader, broker_errors(settings.kafka, "reading the dead letters"):
+        for record in read_range(reader, place, *bounds(reader, place)):
+            try:
+                letter = decode(DeadLetter, record.value or b"")
+            except PoisonError:
+                continue  # index tells of it
+            replayed = (header_of(record, REPLAYED_HEADER) or b"").decode("utf-8", "replace")
+            came = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+            kept = found.setdefault(letter.id, KeptLetter(letter, came))
+            found[letter.id] = replace(kept, replayed=replayed or kept.replayed)
     return [kept for kept in found.values() if reason is None or kept.letter.reason == reason]
 
 

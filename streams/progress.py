@@ -22,16 +22,13 @@ from processors.messages import Alert, DeadLetter
 from streams.observer import Observer
 
 
-class ReplayProgress(Observer):
-    """A bar over the bytes of a run's `files`, then over its records, with event time, incidents opened and records
-    refused. A context manager."""
+class _FileBar:
+    """A bar over the bytes of `files`, then over whatever comes of them. A context manager."""
 
     def __init__(self, files: Sequence[Path] = ()) -> None:
         self._bar = _bar(TaskProgressColumn(), TextColumn("{task.fields[news]}"))
         size = sum(file.stat().st_size for file in files if file.is_file())
         self._task = self._bar.add_task("reading", total=size or None, news="")
-        self._opened = self._refused = 0
-        self._now = ""
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -45,6 +42,16 @@ class ReplayProgress(Observer):
     def reading(self, size: int) -> None:
         """Move the bar by `size` bytes read."""
         self._bar.advance(self._task, size)
+
+
+class ReplayProgress(_FileBar, Observer):
+    """A bar over the bytes of a run's `files`, then over its records, with event time, incidents opened and records
+    refused."""
+
+    def __init__(self, files: Sequence[Path] = ()) -> None:
+        super().__init__(files)
+        self._opened = self._refused = 0
+        self._now = ""
 
     def alerts(self, batch: Sequence[Alert]) -> None:
         """Count incidents opened."""
@@ -64,26 +71,8 @@ class ReplayProgress(Observer):
         self._bar.update(self._task, description="replaying", completed=done, total=total, news=news)
 
 
-class FeedProgress:
-    """A bar over the bytes of a feed's `files`, then over its lines. A context manager."""
-
-    def __init__(self, files: Sequence[Path]) -> None:
-        self._bar = _bar(TaskProgressColumn(), TextColumn("{task.fields[news]}"))
-        size = sum(file.stat().st_size for file in files if file.is_file())
-        self._task = self._bar.add_task("reading", total=size or None, news="")
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._bar.stop()
-
-    def reading(self, size: int) -> None:
-        """Move the bar by `size` bytes read."""
-        self._bar.advance(self._task, size)
+class FeedProgress(_FileBar):
+    """A bar over the bytes of a feed's `files`, then over its lines."""
 
     def start(self, lines: int) -> Callable[[int], None]:
         """Begin a bar over `lines`; what it gives takes the number that is done."""

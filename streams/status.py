@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from processors.errors import PoisonError, TocsinError
 from processors.messages import DeadLetter
 from streams.codec import decode
-from streams.kafka_clients import admin, broker_errors, consumer
+from streams.kafka_clients import admin, broker_errors, lone_consumer
 from streams.lag import PartitionLag, lags
 from streams.log_reader import bounds, read_range
 from streams.services.runner import SERVICES
@@ -182,20 +182,19 @@ def _lags(settings: Settings) -> list[PartitionLag]:
 
 def _letters(settings: Settings) -> Letters:
     place = TopicPartition(Topics(settings.kafka).name("deadletters"), 0)
-    reader = consumer(settings.kafka, fetch_max_wait_ms=50, metrics_enabled=False)
     by_reason: Counter[tuple[str, str]] = Counter()
-    try:
-        with broker_errors(settings.kafka, "reading the dead letters"):
-            begin, end = bounds(reader, place)
-            for record in read_range(reader, place, max(begin, end - LETTERS), end):
-                try:
-                    letter = decode(DeadLetter, record.value or b"")
-                except PoisonError:
-                    by_reason["", "no dead letter"] += 1
-                else:
-                    by_reason[letter.stage, letter.reason] += 1
-    finally:
-        reader.close()
+    with (
+        lone_consumer(settings.kafka, fetch_max_wait_ms=50) as reader,
+        broker_errors(settings.kafka, "reading the dead letters"),
+    ):
+        begin, end = bounds(reader, place)
+        for record in read_range(reader, place, max(begin, end - LETTERS), end):
+            try:
+                letter = decode(DeadLetter, record.value or b"")
+            except PoisonError:
+                by_reason["", "no dead letter"] += 1
+            else:
+                by_reason[letter.stage, letter.reason] += 1
     return Letters(end - begin, sum(by_reason.values()), dict(by_reason.most_common()))
 
 

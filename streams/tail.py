@@ -7,7 +7,7 @@ from kafka.consumer.fetcher import ConsumerRecord
 from processors.errors import ConfigurationError, PoisonError
 from processors.messages import TIERS, Alert, Tier
 from streams.codec import decode
-from streams.kafka_clients import broker_errors, consumer
+from streams.kafka_clients import broker_errors, lone_consumer
 from streams.log_reader import bounds, partitions_of, read_range
 from streams.settings import Settings
 from streams.topics import Topics
@@ -33,28 +33,24 @@ def tail_alerts(
     check_topics(settings)
     topics = Topics(settings.kafka)
     places = partitions_of(topics.name("alerts"), topics.wide_output + 1)
-    reader = consumer(settings.kafka, metrics_enabled=False)
-    try:
-        with broker_errors(settings.kafka, "reading the alerts"):
-            kept = {place: bounds(reader, place) for place in places}
-            if from_beginning:
-                past = [
-                    alert
-                    for place, (begin, end) in kept.items()
-                    for record in read_range(reader, place, begin, end)
-                    if (alert := _alert(record, least, unreadable))
-                ]
-                yield from sorted(past, key=lambda alert: (alert.at, alert.incident, alert.sequence))
-            reader.assign(places)
-            for place, (_, end) in kept.items():
-                reader.seek(place, end)
-            while True:
-                for records in reader.poll(timeout_ms=500).values():
-                    for record in records:
-                        if alert := _alert(record, least, unreadable):
-                            yield alert
-    finally:
-        reader.close()
+    with lone_consumer(settings.kafka) as reader, broker_errors(settings.kafka, "reading the alerts"):
+        kept = {place: bounds(reader, place) for place in places}
+        if from_beginning:
+            past = [
+                alert
+                for place, (begin, end) in kept.items()
+                for record in read_range(reader, place, begin, end)
+                if (alert := _alert(record, least, unreadable))
+            ]
+            yield from sorted(past, key=lambda alert: (alert.at, alert.incident, alert.sequence))
+        reader.assign(places)
+        for place, (_, end) in kept.items():
+            reader.seek(place, end)
+        while True:
+            for records in reader.poll(timeout_ms=500).values():
+                for record in records:
+                    if alert := _alert(record, least, unreadable):
+                        yield alert
 
 
 def _alert(record: ConsumerRecord, least: Tier, unreadable: Callable[[str], None]) -> Alert | None:
