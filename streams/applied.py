@@ -1,8 +1,9 @@
-"""What the detector of one partition has applied: the record that every one of its transactions carries.
+"""What the detector of one partition has applied: two records beside its pieces of state.
 
-It stands beside the pieces of state under the key ``_applied`` and is where a start begins; the group's offsets are
-for display. It tells enough to notice state that is missing, stale or damaged, and to replay the log as it was
-detected: by which settings from which offset on.
+``_applied`` is written with the pieces, every few seconds, and is where a start begins. It tells enough to notice state
+that is missing, stale or damaged, and to replay the log as it was detected: by which settings from which offset on.
+``_published`` is written in every transaction and says how far alerts and points are out: up to there a start applies
+the log again without telling anything. The group's offsets are for display.
 """
 
 import json
@@ -23,7 +24,10 @@ from processors.state import exact_json
 from streams.codec import decode
 
 APPLIED: Final = "_applied"
-STATE_VERSION: Final = 1
+PUBLISHED: Final = "_published"
+STATE_VERSION: Final = 2
+_READ: Final = frozenset({1, STATE_VERSION})
+"""The versions that are understood. In version 1 every transaction wrote the state, and there was no ``_published``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +95,34 @@ class Applied:
             version = json.loads(raw).get("state_version")
         except (ValueError, AttributeError):
             version = None
-        if version != STATE_VERSION:
-            raise PoisonError("state-version", f"the state is of version {version}, this release reads {STATE_VERSION}")
+        if version not in _READ:
+            raise PoisonError(
+                "state-version",
+                f"the state is of version {version}, this release reads {' and '.join(map(str, sorted(_READ)))}",
+            )
+        return decode(cls, raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """How far a partition is published: everything that the records before `offset` brought about is out.
+
+    `missing` counts records that were not there, as in `Applied`. `told` is a checksum over the alerts and points that were
+    published since the state was last written: what is applied again has to give the same.
+    """
+
+    offset: int
+    missing: int = 0
+    told: int = 0
+    state_version: int = STATE_VERSION
+
+    def encode(self) -> bytes:
+        """As JSON."""
+        return exact_json(asdict(self))
+
+    @classmethod
+    def decode(cls, raw: bytes) -> Self:
+        """The record whose `encode()` is `raw`. Raises PoisonError."""
         return decode(cls, raw)
 
 

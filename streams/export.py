@@ -20,9 +20,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from processors.errors import ConfigurationError
 from streams import kafka_clients
-from streams.applied import APPLIED, Adoption, Applied
+from streams.applied import APPLIED, PUBLISHED, Adoption
 from streams.log_reader import backwards, header_of, read_range
-from streams.partition_detector import LogName, LogRecord
+from streams.partition_detector import LogName, LogRecord, applied_of, published_of
 from streams.replacing import replaced
 from streams.settings import Settings
 from streams.topics import TYPE_HEADER, Topics
@@ -221,19 +221,26 @@ def _spans(
 def _detected(consumer: KafkaConsumer, topics: Topics) -> Iterator[Detected]:
     state = topics.name("state")
     for number in sorted(consumer.partitions_for_topic(state) or ()):
-        applied = _applied(consumer, TopicPartition(state, number))
-        if applied is not None:
+        pieces = _progress(consumer, TopicPartition(state, number))
+        if APPLIED in pieces:
+            applied, reached = applied_of(pieces), published_of(pieces).offset
             log: LogName = "wide" if number == topics.wide_output else "mentions"
             partition = 0 if log == "wide" else number
-            yield Detected(log, partition, applied.offset, applied.began, applied.adoptions)
+            yield Detected(log, partition, reached, applied.began, applied.adoptions)
 
 
-def _applied(consumer: KafkaConsumer, state: TopicPartition) -> Applied | None:
-    """The latest record of a state partition that tells how far it is applied: near its end, as each transaction has it."""
+def _progress(consumer: KafkaConsumer, state: TopicPartition) -> dict[str, bytes]:
+    """What a state partition says of how far it is: near its end, as it is written every few seconds."""
+    sought = {APPLIED.encode(), PUBLISHED.encode()}
+    found: dict[str, bytes] = {}
     for record in backwards(consumer, state):
-        if record.key == APPLIED.encode():
-            return None if record.value is None else Applied.decode(record.value)
-    return None
+        if record.key in sought:
+            sought.remove(record.key)
+            if record.value is not None:
+                found[record.key.decode()] = record.value
+        if APPLIED.encode() not in sought:
+            break  # both stand at the end of a saved state, ``_published`` behind
+    return found
 
 
 def _manifest() -> TypeAdapter[Manifest]:

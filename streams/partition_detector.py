@@ -1,21 +1,23 @@
 """The detector of one partition of the log, as `tocsin run detect` and `tocsin replay --mentions` use it alike.
 
 The records of ``mentions/p`` or of ``wide/0`` go in by rising offset; what each brings about comes out. Equal records
-give equal outcomes and equal state, whatever batches they come in and wherever state was restored in between.
+give equal outcomes and equal state, whatever batches they come in and wherever state was restored in between. That is
+why state need not be saved as often as something is published: what came after it is applied again.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple, Self
+from zlib import crc32
 
 from processors.clock import Clock
 from processors.detection import DetectorSettings
 from processors.detector import Detector
 from processors.errors import ConfigurationError, InvariantError, PoisonError
 from processors.messages import Alert, Canary, DeadLetter, Mention, Origin, SeriesPoint, Tick, Unlabelled, WideRecord
-from streams.applied import APPLIED, Adoption, Applied, Inventory
-from streams.codec import decode
+from streams.applied import APPLIED, PUBLISHED, STATE_VERSION, Adoption, Applied, Inventory, Published, hash_of
+from streams.codec import decode, encode
 from streams.deadletters import dead_letter, refusal_of
 from streams.topics import CANARY, TICK, UNLABELLED
 
@@ -34,8 +36,8 @@ class LogRecord(NamedTuple):
 
 
 class Effects(NamedTuple):
-    """What one record brought about. `changed` names the pieces of state that must be written with it; `source` is that
-    of the document, where it was one."""
+    """What one record brought about. `changed` names the pieces of state that it changed; `source` is that of the
+    document, where it was one."""
 
     outcome: Outcome
     alerts: tuple[Alert, ...] = ()
@@ -44,6 +46,14 @@ class Effects(NamedTuple):
     canary: Canary | None = None
     changed: frozenset[str] = frozenset()
     source: str | None = None
+
+
+class Message(NamedTuple):
+    """One record to publish."""
+
+    topic: Literal["alerts", "series", "deadletters", "canary"]
+    key: str
+    value: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +80,8 @@ class PartitionDetector:
         self._offset = applied.offset
         self._missing = applied.missing
         self._open = Counter(applied.open)
+        self._told = 0
+        self._changed: set[str] = set()
 
     @classmethod
     def begin(
@@ -89,13 +101,13 @@ class PartitionDetector:
     def restore(
         cls, place: Place, settings: DetectorSettings, origins: frozenset[str], pieces: Mapping[str, bytes]
     ) -> Self:
-        """The detector whose `records()` these are, ``_applied`` among them. Settings other than those it was
-        saved with are adopted from here on.
+        """The detector as it was when it saved these, ``_applied`` among them. Settings other than those it was
+        saved with are adopted from there on.
 
         Raises InvariantError where the pieces are not all there, or not as they were saved.
         """
         applied = applied_of(pieces)
-        kept = {key: content for key, content in pieces.items() if key != APPLIED}
+        kept = {key: content for key, content in pieces.items() if key not in (APPLIED, PUBLISHED)}
         inventory = Inventory(kept)
         if (len(inventory), inventory.checksum) != (applied.pieces, applied.checksum):
             raise InvariantError(
@@ -113,8 +125,23 @@ class PartitionDetector:
         restored._note(settings)
         return restored
 
+    def catch_up(self, records: Iterable[LogRecord], published: Published) -> None:
+        """Apply again, telling nothing, the records after the state was saved up to where all is `published`.
+
+        Raises InvariantError where they do not give what was published then.
+        """
+        for record in records:
+            self.publish(self.apply(record))
+        if self.published != published:
+            raise InvariantError(
+                f"the log applied again gives {self.published}, but {published} was written: another release judged it, "
+                "or records are missing"
+            )
+
     def adopt(self, settings: DetectorSettings) -> None:
         """Go on by other settings, exactly as after a `restore` with them."""
+        if hash_of(settings) == self._applied.adopted.hash:
+            return
         pieces = {key: content for key, content in self._detector.pieces() if content is not None}
         self._detector = Detector.restore(settings, pieces)
         self._note(settings)
@@ -125,13 +152,23 @@ class PartitionDetector:
         return self._offset
 
     @property
+    def published(self) -> Published:
+        """How far all is published, once what was applied is: to be written with it."""
+        return Published(self._offset, self._missing, self._told)
+
+    @property
+    def unsaved(self) -> int:
+        """How many offsets the state that was last saved is behind."""
+        return self._offset - self._applied.offset
+
+    @property
     def open_incidents(self) -> Mapping[str, int]:
         """How many incidents are open, by kind."""
         return self._open
 
     @property
     def series(self) -> int:
-        """How many series there were when the state was last written."""
+        """How many series there were when the state was last saved."""
         return self._inventory.kinds["series"]
 
     @property
@@ -155,17 +192,33 @@ class PartitionDetector:
             effects = Effects("dead-letter", dead_letter=dead_letter("detect", refusal_of(error), origin, original))
         self._missing += record.offset - self._offset
         self._offset = record.offset + 1
+        self._changed |= effects.changed
         for alert in effects.alerts:
             self._open[alert.kind] += {"open": 1, "close": -1}.get(alert.event, 0)
         if record.offset < self._applied.silent_below:
             return Effects(effects.outcome, changed=effects.changed, source=effects.source)
         return effects
 
-    def records(self, changed: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
-        """The records of state to write after the pieces `changed` were changed, ``_applied`` last; None deletes."""
-        for key, content in self._detector.pieces(changed):
+    def publish(self, effects: Effects) -> list[Message]:
+        """What is to be published of the effects of the record that was applied last."""
+        messages = [Message("alerts", alert.incident, encode(alert)) for alert in effects.alerts]
+        messages += [Message("series", point.series, encode(point)) for point in effects.points]
+        for message in messages:
+            self._told = crc32(message.value, self._told)
+        if effects.dead_letter is not None:
+            messages.append(Message("deadletters", effects.dead_letter.id, encode(effects.dead_letter)))
+        if effects.canary is not None:
+            messages.append(Message("canary", "canary", encode(effects.canary)))
+        return messages
+
+    def save(self) -> Iterator[tuple[str, bytes | None]]:
+        """The state that changed since it was saved last, as records to write together: ``_applied`` and ``_published``
+        last; None deletes."""
+        for key, content in self._detector.pieces(self._changed):
             if self._inventory.put(key, content):
                 yield key, content
+        self._changed.clear()
+        self._told = 0
         self._applied = replace(
             self._applied,
             offset=self._offset,
@@ -174,8 +227,10 @@ class PartitionDetector:
             missing=self._missing,
             pieces=len(self._inventory),
             checksum=self._inventory.checksum,
+            state_version=STATE_VERSION,
         )
         yield APPLIED, self._applied.encode()
+        yield PUBLISHED, self.published.encode()
 
     def _note(self, settings: DetectorSettings) -> None:
         """Notes that `settings` are in force from the next record on, if they were not."""
@@ -220,3 +275,18 @@ def applied_of(pieces: Mapping[str, bytes]) -> Applied:
         return Applied.decode(pieces[APPLIED])
     except PoisonError as error:
         raise InvariantError(f"its record {APPLIED} cannot be read: {error}") from None
+
+
+def published_of(pieces: Mapping[str, bytes]) -> Published:
+    """How far a partition's state says all is published. Raises InvariantError where that is damaged, missing or
+    contradicts the state."""
+    applied = applied_of(pieces)
+    if applied.state_version == 1:
+        return Published(applied.offset, applied.missing)
+    try:
+        published = Published.decode(pieces[PUBLISHED])
+    except (KeyError, PoisonError) as error:
+        raise InvariantError(f"its record {PUBLISHED} cannot be read: {error!r}") from None
+    if published.offset < applied.offset:
+        raise InvariantError(f"its state is applied up to offset {applied.offset}, but published to {published.offset}")
+    return published

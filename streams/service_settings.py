@@ -108,6 +108,12 @@ class DetectSettings:
     """The detector on Kafka."""
 
     batch_size: Annotated[int, Ge(1), Le(10_000)] = parameter(500, "most records in one transaction")
+    save_interval: Annotated[float, Gt(0), Le(600)] = parameter(
+        5.0, "the state is saved this often; a start applies again what came after", unit="s"
+    )
+    save_records: Annotated[int, Ge(1), Le(1_000_000)] = parameter(
+        25_000, "or when it is behind by this many records of a partition"
+    )
     session: Seconds = parameter(6.0, "a worker that is silent for this long loses its partitions", unit="s")
     watchdog: Seconds = parameter(30.0, "a worker that makes no progress for this long ends itself", unit="s")
     adopt_settings: bool = parameter(

@@ -38,6 +38,15 @@ OVERHEAD_BYTES: Final = 64 * 1024
 
 _DAY_MS: Final = 24 * 60 * 60 * 1000
 
+_COMPACTED: Final = {
+    "cleanup.policy": "compact",
+    # What a restore reads is the live state, what may lie uncompacted beside it, and the segment being written: small.
+    "segment.bytes": str(16 * 1024 * 1024),
+    "segment.ms": str(60 * 60 * 1000),
+    "min.cleanable.dirty.ratio": "0.2",
+    "delete.retention.ms": str(60 * 60 * 1000),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
@@ -53,7 +62,7 @@ class TopicSpec:
     @property
     def configuration(self) -> dict[str, str]:
         """The broker's settings of the topic."""
-        kept = {"cleanup.policy": "compact"} if self.days is None else _kept_for(self.days)
+        kept = _COMPACTED if self.days is None else _kept_for(self.days)
         return {
             **kept,
             "message.timestamp.type": "LogAppendTime",

@@ -93,6 +93,7 @@ class Worker:
                 self._ask(consumer)
             else:
                 self._progress.made()
+            self._save()
         self._release()
         consumer.close(autocommit=False, timeout_ms=5_000)
 
@@ -105,6 +106,15 @@ class Worker:
             self._metrics.committed(owned.place, done)
             self._metrics.show(owned.detector, None if end is None else end - owned.offset)
         self._got_on()
+
+    def _save(self) -> None:
+        """Save the state of one partition whose turn it is; of one only, so that none waits for all the others."""
+        detect = self._settings.detect
+        for owned in self._owned.values():
+            if owned.is_due(detect.save_interval, detect.save_records):
+                self._metrics.saved(owned.save())
+                self._watchdog.beat()
+                return
 
     def _exchange(self, consumer: KafkaConsumer, stop: Event) -> None:
         """Let go of every partition, and take over those that are assigned now."""
@@ -127,7 +137,10 @@ class Worker:
 
     def _release(self) -> None:
         for owned in self._owned.values():
-            owned.close()
+            saved = owned.give_up()
+            self._watchdog.beat()
+            if saved is not None:
+                self._metrics.saved(saved)
             self._metrics.forget(owned.detector)
         self._owned.clear()
         gc.unfreeze()

@@ -7,7 +7,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from streams.partition_detector import PartitionDetector, Place
-from streams.services.detect_partition import Committed
+from streams.services.detect_partition import Committed, Saved
 
 _SOURCES: Final = 200
 """Sources whose silence is shown; a feed that invents more would fill the monitoring system."""
@@ -38,6 +38,8 @@ class DetectMetrics:
             registry=registry,
         )
         self.batch = Histogram("tocsin_batch_records", "Records in a transaction", buckets=_SIZES, registry=registry)
+        self.state_records = Counter("tocsin_state_records", "Records of state written", registry=registry)
+        self.state_bytes = Counter("tocsin_state_bytes", "Bytes of state written, keys left aside", registry=registry)
         self.wait = Histogram(
             "tocsin_alert_seconds",
             "From when the document that rang reached a stage to its alert",
@@ -80,6 +82,11 @@ class DetectMetrics:
         self.points.inc(done.points)
         self.transaction.observe(done.seconds)
         self.batch.observe(sum(done.outcomes.values()))
+
+    def saved(self, saved: Saved) -> None:
+        """Count one saving of the state."""
+        self.state_records.inc(saved.records)
+        self.state_bytes.inc(saved.size)
 
     def show(self, detector: PartitionDetector, lag: int | None) -> None:
         """Show how a partition stands; `lag` is None where it is not known yet."""

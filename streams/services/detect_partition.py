@@ -1,4 +1,9 @@
-"""One partition of the log in the hands of this process: its detector, and the transactions that make its work true."""
+"""One partition of the log in the hands of this process: its detector, and the transactions that make its work true.
+
+There are two kinds. One publishes what a batch of records brought about, and how far that goes: many a second, small.
+The other saves the state that changed since it was saved last: every few seconds, so that a piece that changes all the time
+is written once. Whoever starts in between applies what came after the state again, telling nothing (`detect_start`).
+"""
 
 import time
 from collections import Counter
@@ -6,13 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
+from kafka.errors import InvalidProducerEpochError, ProducerFencedError
 
 from processors.errors import InvariantError
 from processors.messages import Alert
-from streams.applied import APPLIED
-from streams.codec import encode
+from streams.applied import APPLIED, PUBLISHED
 from streams.log_reader import header_of
-from streams.partition_detector import Effects, LogRecord, PartitionDetector
+from streams.partition_detector import LogRecord, Message, PartitionDetector
 from streams.topics import TYPE_HEADER, Topics
 
 CAUSE_HEADER: Final = "offset"
@@ -22,6 +27,9 @@ STAGE_HEADERS: Final = ("published", "received", "labelled")
 """When a document reached each stage, in milliseconds since 1970: passed on from the mention to its alerts."""
 
 RANG_HEADER: Final = "rang"
+
+_BY_PARTITION: Final = ("alerts", "series")
+"""The results that have a partition for each of the log."""
 
 _FLUSH_SECONDS: Final = 30
 _DELETED_AT_ONCE: Final = 5_000
@@ -42,6 +50,13 @@ class Committed(NamedTuple):
     seconds: float
 
 
+class Saved(NamedTuple):
+    """What one saving of the state wrote: records, and the bytes of their values."""
+
+    records: int
+    size: int
+
+
 class OwnedPartition:
     """A partition that no other process can commit for. Any exception means: end the process, nothing is certain."""
 
@@ -54,6 +69,7 @@ class OwnedPartition:
         self._log = TopicPartition(self.place.topic, self.place.partition)
         self._group = topics.group("detect")
         self._is_fresh = True
+        self._saved_at = time.monotonic()
 
     @property
     def offset(self) -> int:
@@ -66,6 +82,33 @@ class OwnedPartition:
         for first in range(0, len(ordered), _DELETED_AT_ONCE):
             self._producer.begin_transaction()
             self._commit([self._state(key, None) for key in ordered[first : first + _DELETED_AT_ONCE]])
+
+    def is_due(self, seconds: float, records: int) -> bool:
+        """Whether there is something to save, and it was saved longer ago or is behind by more than that."""
+        behind = self.detector.unsaved
+        return behind >= records or (behind > 0 and time.monotonic() - self._saved_at >= seconds)
+
+    def save(self) -> Saved:
+        """Write the state that changed since it was saved last, all or nothing."""
+        self._producer.begin_transaction()
+        futures, size = [], 0
+        for key, content in self.detector.save():
+            futures.append(self._state(key, content))
+            size += len(content or b"")
+        self._commit(futures)
+        self._saved_at = time.monotonic()
+        return Saved(len(futures), size)
+
+    def give_up(self) -> Saved | None:
+        """Save the state for whoever has the partition next, where it is not theirs already, and let it go."""
+        saved = None
+        try:
+            if self.detector.unsaved:
+                saved = self.save()
+        except (ProducerFencedError, InvalidProducerEpochError):
+            pass  # the next owner has restored the state that was saved before, and caught up by itself
+        self._producer.close(timeout=1)
+        return saved
 
     def transact(self, records: Sequence[Any]) -> Committed:
         """Apply records as they came from the consumer, and make what they bring about true, all or nothing.
@@ -82,17 +125,12 @@ class OwnedPartition:
             )
         return done
 
-    def close(self) -> None:
-        """Let the partition go; nothing is in hand between two transactions."""
-        self._producer.close(timeout=1)
-
     def _transact(self, records: Sequence[Any]) -> Committed:
         started = time.perf_counter()
         outcomes: Counter[str] = Counter()
         reasons: Counter[str] = Counter()
         alerts: list[Alert] = []
         waited: list[tuple[str, int]] = []
-        changed: set[str] = set()
         sources: set[str] = set()
         futures: list[Any] = []
         points = 0
@@ -100,9 +138,8 @@ class OwnedPartition:
         self._producer.begin_transaction()
         # 2. Apply each record, and send what it brings about.
         for record in records:
-            effects = self.detector.apply(LogRecord(record.offset, header_of(record, TYPE_HEADER), record.value))
+            effects = self.detector.apply(log_record(record))
             outcomes[effects.outcome] += 1
-            changed |= effects.changed
             points += len(effects.points)
             if effects.source is not None:
                 sources.add(effects.source)
@@ -111,9 +148,9 @@ class OwnedPartition:
                 waited += stages_of(record.headers, int(time.time() * 1000))
             if effects.dead_letter is not None:
                 reasons[effects.dead_letter.reason] += 1
-            futures += self._publish(effects, record)
-        # 3. Send the state that changed and, last, how far it is applied.
-        futures += (self._state(key, content) for key, content in self.detector.records(changed))
+            futures += self._publish(self.detector.publish(effects), record)
+        # 3. Send how far all is published.
+        futures.append(self._state(PUBLISHED, self.detector.published.encode()))
         # 4. to 6.
         self._commit(futures)
         self._is_fresh = False
@@ -131,18 +168,15 @@ class OwnedPartition:
         # 6. All of it becomes true at once.
         self._producer.commit_transaction()
 
-    def _publish(self, effects: Effects, record: Any) -> Iterator[Any]:
-        cause = (CAUSE_HEADER, str(record.offset).encode())
-        for alert in effects.alerts:
-            rang = (RANG_HEADER, str(int(time.time() * 1000)).encode())
-            passed = [(name, value) for name, value in record.headers if name in STAGE_HEADERS]
-            yield self._send("alerts", self._output, alert.incident, encode(alert), [cause, *passed, rang])
-        for point in effects.points:
-            yield self._send("series", self._output, point.series, encode(point), [cause])
-        if effects.dead_letter is not None:
-            yield self._send("deadletters", 0, effects.dead_letter.id, encode(effects.dead_letter), [])
-        if effects.canary is not None:
-            yield self._send("canary", 0, "canary", encode(effects.canary), [])
+    def _publish(self, messages: Iterable[Message], record: Any) -> Iterator[Any]:
+        for topic, key, value in messages:
+            headers: list[Header] = []
+            if topic in _BY_PARTITION:
+                headers.append((CAUSE_HEADER, str(record.offset).encode()))
+            if topic == "alerts":
+                headers += ((name, passed) for name, passed in record.headers if name in STAGE_HEADERS)
+                headers.append((RANG_HEADER, str(int(time.time() * 1000)).encode()))
+            yield self._send(topic, self._output if topic in _BY_PARTITION else 0, key, value, headers)
 
     def _state(self, key: str, content: bytes | None) -> Any:
         return self._send("state", self._output, key, content, [])
@@ -150,6 +184,11 @@ class OwnedPartition:
     def _send(self, topic: str, partition: int, key: str, value: bytes | None, headers: list[Header]) -> Any:
         name = self._topics.name(topic)
         return self._producer.send(name, value, key.encode("utf-8", "surrogatepass"), headers, partition)
+
+
+def log_record(record: Any) -> LogRecord:
+    """A consumer's record as the detector takes it."""
+    return LogRecord(record.offset, header_of(record, TYPE_HEADER), record.value)
 
 
 def contiguous(offsets: Sequence[int], expected: int, is_fresh: bool) -> int:

@@ -1,20 +1,28 @@
 """How a partition of the log is taken over: what is found of it is judged before anything is applied.
 
+The state was saved up to some record, alerts and points were published up to that one or a later one. The records in between
+are applied again, telling nothing: the detector is deterministic, and a checksum over what was published proves that it
+came to the same. Settings are adopted behind them only.
+
 Nothing is ever begun silently from zero: a state that is missing, or that log and group contradict, ends the service with
 what is wrong and how to mend it, or is built again from the log where that was asked for.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from processors.detection import DetectorSettings
-from processors.errors import ConfigurationError, InvariantError
-from streams.applied import APPLIED, Adoption, differences
-from streams.partition_detector import PartitionDetector, Place, applied_of
+from processors.errors import ConfigurationError, InvariantError, PoisonError
+from streams.applied import APPLIED, PUBLISHED, Adoption, Applied, Published, differences
+from streams.partition_detector import LogRecord, PartitionDetector, Place, applied_of, published_of
 
 _LOG: Final = logging.getLogger("tocsin.detect")
+
+Read = Callable[[int, int], Iterable[LogRecord]]
+"""Gives the records of the log from an offset (included) to another (excluded)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +30,8 @@ class Found:
     """What the broker holds of one partition that was fenced.
 
     `log_start` and `log_end`: the first offset of the log and the one after its last. `committed`: the group's offset,
-    None where there is none. `published`: the offset after the last record whose alerts or points are out, None
-    where there are none. `pieces`: the state, ``_applied`` included.
+    None where there is none. `published`: the offset after the last record of which alerts or points are found, None
+    where there are none. `pieces`: the state, ``_applied`` and ``_published`` included.
     """
 
     log_start: int
@@ -35,7 +43,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What to begin with. `stale` are the keys of a state that the first thing to do is to delete."""
+    """What to begin with. `stale` are the keys of an unsound state that is to be deleted before anything is applied."""
 
     detector: PartitionDetector
     stale: tuple[str, ...] = ()
@@ -46,11 +54,13 @@ def start(
     found: Found,
     settings: DetectorSettings,
     origins: frozenset[str],
+    read: Read,
     *,
     adopt: bool = False,
     rebuild: bool = False,
 ) -> Start:
-    """Where to begin with `place`: where its state says, at the log's start if there is nothing yet.
+    """Where to begin with `place`: where all is published that its log brought about, at the log's start if there is
+    nothing yet. `read` gives what has to be applied again for that.
 
     `adopt` accepts settings that differ from the state's, `rebuild` builds a state anew that is not sound. Raises
     ConfigurationError, naming the mend, where going on would lose, double or falsify something.
@@ -60,9 +70,9 @@ def start(
     if reason is None:
         if APPLIED not in found.pieces:
             return Start(PartitionDetector.begin(place, settings, origins))
+        _check_settings(place, applied_of(found.pieces), settings, adopt)
         try:
-            _check_settings(place, found, settings, adopt)
-            restored = PartitionDetector.restore(place, settings, origins, found.pieces)
+            restored = _restored(place, found, settings, origins, read)
         except InvariantError as error:
             reason = str(error)
     if restored is not None:
@@ -93,23 +103,43 @@ def unsound(found: Found) -> str | None:
             return f"it has no state, and the log no longer begins at 0 but at {found.log_start}"
         return None
     try:
-        applied = applied_of(found.pieces)
+        saved, reached = applied_of(found.pieces).offset, published_of(found.pieces).offset
     except InvariantError as error:
         return str(error)
-    if found.committed is not None and found.committed > applied.offset:
-        return f"its state is applied up to offset {applied.offset}, but {found.committed} was committed with a later state"
-    if found.log_start > applied.offset:
+    if found.committed is not None and found.committed > reached:
+        return f"it is published up to offset {reached}, but {found.committed} was committed with a later state"
+    if found.log_start > saved:
         return (
-            f"its state is applied up to offset {applied.offset}, but the log begins at {found.log_start}: "
-            f"{found.log_start - applied.offset:,} records were deleted unread (kafka.result_days)"
+            f"its state was saved at offset {saved}, but the log begins at {found.log_start}: "
+            f"{found.log_start - saved:,} records that are not in the state were deleted (kafka.result_days)"
         )
-    if found.log_end < applied.offset:
-        return f"its state is applied up to offset {applied.offset}, but the log ends at {found.log_end}"
+    if found.log_end < reached:
+        return f"it is published up to offset {reached}, but the log ends at {found.log_end}"
     return None
 
 
-def _check_settings(place: Place, found: Found, settings: DetectorSettings, adopt: bool) -> None:
-    adopted = applied_of(found.pieces).adopted
+def _restored(
+    place: Place, found: Found, settings: DetectorSettings, origins: frozenset[str], read: Read
+) -> PartitionDetector:
+    """The detector as it was when it published last, with `settings` from there on. Raises InvariantError."""
+    applied, published = applied_of(found.pieces), published_of(found.pieces)
+    if applied.offset == published.offset:
+        return PartitionDetector.restore(place, settings, origins, found.pieces)
+    try:
+        former = applied.adopted.restored()
+    except ConfigurationError:
+        raise InvariantError(
+            f"its state was saved at offset {applied.offset}, what follows up to {published.offset} was judged by the "
+            "settings of another release, which alone can apply it again: start and stop that one once more"
+        ) from None
+    detector = PartitionDetector.restore(place, former, origins, found.pieces)
+    detector.catch_up(read(applied.offset, published.offset), published)
+    detector.adopt(settings)
+    return detector
+
+
+def _check_settings(place: Place, applied: Applied, settings: DetectorSettings, adopt: bool) -> None:
+    adopted = applied.adopted
     present = Adoption.of(settings, 0)
     if adopted.hash == present.hash or adopt:
         return
@@ -123,12 +153,11 @@ def _check_settings(place: Place, found: Found, settings: DetectorSettings, adop
 def _rebuilt(place: Place, found: Found, settings: DetectorSettings, origins: frozenset[str], reason: str) -> Start:
     """A detector at the log's start, silent up to where an earlier state had published."""
     known = [found.committed or 0, found.published or 0]
-    if APPLIED in found.pieces:
-        try:
-            applied = applied_of(found.pieces)
-            known += [applied.offset, applied.silent_below]
-        except InvariantError:
-            pass
+    with suppress(KeyError, PoisonError):
+        known.append(Published.decode(found.pieces[PUBLISHED]).offset)
+    with suppress(KeyError, PoisonError):
+        applied = Applied.decode(found.pieces[APPLIED])
+        known += [applied.offset, applied.silent_below]
     silent_below = max(known)
     if silent_below > found.log_end:
         raise ConfigurationError(
@@ -145,4 +174,4 @@ def _rebuilt(place: Place, found: Found, settings: DetectorSettings, origins: fr
         * bool(found.log_start),
     )
     detector = PartitionDetector.begin(place, settings, origins, offset=found.log_start, silent_below=silent_below)
-    return Start(detector, tuple(sorted(found.pieces)))
+    return Start(detector, tuple(sorted(found.pieces.keys() - {PUBLISHED})))

@@ -1,7 +1,8 @@
-"""Taking a partition over from whoever had it: fence, read what is true, judge, go on from there.
+"""Taking a partition over from whoever had it: fence, read what is true, judge, save it as one's own, go on from there.
 
 The order of the steps is what makes it exact. After the fence nobody else can commit for the partition any more, so that
-what is read afterwards is final; the end of the state is asked before the state is read, so that all of it is.
+what is read afterwards is final; the end of the state is asked before the state is read, so that all of it is. The state
+is saved before anything is published: settings that were adopted are on record from the first record on that they judge.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,8 +14,8 @@ from kafka import KafkaConsumer, TopicPartition
 
 from streams import kafka_clients
 from streams.log_reader import backwards, bounds, header_of, read_range
-from streams.partition_detector import Place
-from streams.services.detect_partition import CAUSE_HEADER, OwnedPartition
+from streams.partition_detector import LogRecord, Place
+from streams.services.detect_partition import CAUSE_HEADER, OwnedPartition, log_record
 from streams.services.detect_start import Found, start
 from streams.settings import Settings
 from streams.topics import Topics
@@ -84,7 +85,7 @@ def take_over(
             pieces.pop(key, None)
         else:
             pieces[key] = record.value
-    # 5. Judge it, restore it.
+    # 5. Judge it, restore it, apply again what was published after it was saved.
     published = [last_cause(TopicPartition(topics.name(name), output), reading) for name in ("alerts", "series")]
     found = Found(
         log_start=log_start,
@@ -93,18 +94,27 @@ def take_over(
         published=max((cause + 1 for cause in published if cause is not None), default=None),
         pieces=pieces,
     )
+
+    def read(first: int, last: int) -> Iterator[LogRecord]:
+        for record in read_range(reading.committed, log, first, last):
+            beat()
+            yield log_record(record)
+
     begun = start(
         place,
         found,
         settings.detector,
         topics.origins,
+        read,
         adopt=settings.detect.adopt_settings,
         rebuild=settings.detect.rebuild,
     )
     beat()
+    # 6. What is not sound goes; what was restored, or begun, is the state from here on.
     owned = OwnedPartition(begun.detector, producer, topics, output)
     owned.delete(begun.stale)
-    # 6. Go on at the first record that is not applied.
+    owned.save()
+    # 7. Go on at the first record of which nothing is published.
     consumer.seek(log, owned.offset)
     return owned
 

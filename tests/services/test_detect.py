@@ -30,7 +30,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 
 from processors.messages import Canary, DeadLetter
 from streams import kafka_clients
-from streams.applied import Applied
+from streams.applied import Applied, Published
 from streams.codec import decode
 from streams.export import export, read_log, read_manifest
 from streams.log_replay import replay_log
@@ -52,6 +52,7 @@ def flags(kafka: Kafka) -> dict[str, str]:
         "kafka.mention_partitions": "2",
         "detect.session": "2",
         "detect.batch_size": "20",
+        "detect.save_interval": "2",
         **QUICK,
     }
     create_topics(settings_of(flags))
@@ -85,13 +86,23 @@ def replayed(settings: Settings, folder: Path, topic: str) -> dict[int, list[byt
 
 
 def applied(settings: Settings) -> dict[int, Applied]:
-    """How far each partition says that it is applied."""
+    """How far the state of each partition says that it is applied."""
     found = {}
     for partition, records in committed_records(settings, "state").items():
         for record in records:
             if record.key == b"_applied":
                 found[partition] = Applied.decode(record.value)
     return found
+
+
+def behind(settings: Settings) -> list[int]:
+    """How many records the state of each partition is behind what is published."""
+    reached = {}
+    for partition, records in committed_records(settings, "state").items():
+        for record in records:
+            if record.key == b"_published":
+                reached[partition] = Published.decode(record.value).offset
+    return [reached[partition] - entry.offset for partition, entry in applied(settings).items()]
 
 
 def ended(worker: Worker, workers: Workers, seconds: float = 60) -> tuple[int, str]:
@@ -141,8 +152,37 @@ def test_kills_freezes_and_changes_of_workers_leave_every_alert_once_and_as_a_re
     for topic in ("alerts", "series"):
         assert published(settings, topic) == replayed(settings, tmp_path, topic)
     assert sum(map(len, published(settings, "alerts").values())) > 20
+    workers.end(workers.running[0], signal.SIGTERM)
     assert {entry.missing for entry in applied(settings).values()} == {0}
     assert not any(published(settings, "deadletters").values())
+
+
+def test_what_was_published_after_the_state_was_saved_is_applied_again_and_not_told_again(
+    log: Log, workers: Workers, tmp_path: Path
+) -> None:
+    settings = log.settings
+    workers.settings["detect.save_interval"] = "600"
+    log.feed([*days(0, 4), *storm("C1", 24 * 3 + 3)], every=6)
+    worker = workers.start()
+    log.wait_until_applied()
+    workers.end(worker)
+    assert min(behind(settings)) > 50, "the state is that of the start"
+    before = published(settings, "alerts")
+    assert sum(map(len, before.values())) > 1
+
+    log.feed([*days(4, 5), *storm("C1", 24 * 4 + 3), *storm("C3", 24 * 4 + 5)], every=6)
+    log.tick(24 * 6)
+    log.flush()
+    worker = workers.start()
+    log.wait_until_applied()
+    after = published(settings, "alerts")
+    assert {p: alerts[: len(before[p])] for p, alerts in after.items()} == before
+    for topic in ("alerts", "series"):
+        assert published(settings, topic) == replayed(settings, tmp_path, topic)
+
+    assert max(behind(settings)) > 0
+    assert workers.end(worker, signal.SIGTERM) == 0
+    assert max(behind(settings)) == 0, "a clean stop saves"
 
 
 def test_what_cannot_be_processed_costs_itself_only_and_a_canary_passes(
@@ -194,10 +234,11 @@ def test_sigterm_finishes_what_is_in_hand_and_leaves_at_once(log: Log, workers: 
     code = workers.end(worker, signal.SIGTERM)
 
     assert (code, time.monotonic() - started < 10) == (0, True)
+    assert set(behind(log.settings)) == {0}
     offsets = {p: entry.offset for p, entry in applied(log.settings).items()}
-    workers.start()
-    log.wait_until_applied()
-    assert all(entry.offset >= offsets.get(p, 0) for p, entry in applied(log.settings).items())
+    assert max(offsets.values()) > 0
+    workers.end(workers.start(), signal.SIGTERM)
+    assert all(entry.offset >= offsets[p] for p, entry in applied(log.settings).items())
 
 
 def test_state_that_is_gone_or_cut_is_never_begun_from_zero_and_rebuilt_without_telling_twice(
@@ -237,9 +278,11 @@ def test_a_changed_setting_has_to_be_adopted_and_a_replay_changes_it_at_the_same
 ) -> None:
     settings = log.settings
     log.feed([*days(0, 4), *storm("C1", 24 * 3 + 3), *storm("C3", 24 * 3 + 5)], every=6)
+    workers.settings["detect.save_interval"] = "600"
     worker = workers.start()
     log.wait_until_applied()
-    workers.end(worker, signal.SIGTERM)
+    workers.end(worker)
+    reached = log.ends()
     workers.settings["detection.minimum_stories"] = "5"
 
     code, said = ended(workers.start(), workers)
@@ -252,7 +295,8 @@ def test_a_changed_setting_has_to_be_adopted_and_a_replay_changes_it_at_the_same
     log.tick(24 * 6)
     log.flush()
     log.wait_until_applied()
-    assert [len(entry.adoptions) for entry in applied(settings).values()] == [2, 2, 2]
+    adopted = [[adoption.offset for adoption in entry.adoptions] for entry in applied(settings).values()]
+    assert adopted == [[0, end] for _, end in sorted(reached.items())], "behind all that was published"
     assert published(settings, "alerts") == replayed(settings, tmp_path, "alerts")
 
 
@@ -277,8 +321,9 @@ def test_a_hole_in_the_log_ends_the_process_once_and_is_then_counted(
     assert code == 1
     assert "was expected" in said
     assert metrics(worker.port) == {}
-    workers.start()
+    worker = workers.start()
     log.wait_until_applied()
+    workers.end(worker, signal.SIGTERM)
 
     assert {p: entry.missing for p, entry in applied(settings).items()} == {0: 0, 1: 4, 2: 0}
     assert published(settings, "series") == replayed(settings, tmp_path, "series")
@@ -297,7 +342,7 @@ def test_a_log_that_lost_what_was_not_read_is_refused(log: Log, workers: Workers
     code, said = ended(workers.start(), workers)
 
     assert code == 2
-    assert "deleted unread" in said
+    assert "records that are not in the state were deleted" in said
 
 
 def test_an_export_holds_every_record_with_its_bytes(log: Log, tmp_path: Path) -> None:

@@ -13,9 +13,17 @@ from processors.detection import DetectionSettings, DetectorSettings
 from processors.errors import ConfigurationError, InvariantError
 from processors.messages import Canary, DocumentSummary, Mention, Sentiment, Tick, Topic, Unlabelled, Versions
 from processors.signatures import signature_of
-from streams.applied import APPLIED, Adoption, Applied, Inventory, differences, hash_of
+from streams.applied import APPLIED, PUBLISHED, Adoption, Applied, Inventory, Published, differences, hash_of
 from streams.codec import encode
-from streams.partition_detector import Effects, LogRecord, PartitionDetector, Place, applied_of
+from streams.partition_detector import (
+    Effects,
+    LogRecord,
+    Message,
+    PartitionDetector,
+    Place,
+    applied_of,
+    published_of,
+)
 from streams.settings import Settings, settings_hash
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -75,36 +83,60 @@ def history() -> list[LogRecord]:
     return [LogRecord(offset, *value) for offset, value in enumerate(values)]
 
 
-def state_of(detector: PartitionDetector) -> dict[str, bytes]:
-    return {key: content for key, content in detector.records(_all_keys(detector)) if content is not None}
-
-
-def _all_keys(detector: PartitionDetector) -> list[str]:
-    return [key for key, _ in detector._detector.pieces()]
+def save(detector: PartitionDetector, saved: dict[str, bytes]) -> dict[str, bytes]:
+    """What is saved, as of now: what was, with what the detector writes."""
+    for key, content in detector.save():
+        saved.pop(key, None) if content is None else saved.update({key: content})
+    return saved
 
 
 def run(records: Sequence[LogRecord], cuts: Sequence[int] = ()) -> tuple[list[Effects], dict[str, bytes]]:
     """What comes of the records; the detector is saved and restored from what was saved at each of `cuts`."""
     detector = PartitionDetector.begin(PLACE, QUICK, ORIGINS)
     saved: dict[str, bytes] = {}
-    changed: set[str] = set()
     found = []
     for index, record in enumerate(records):
         if index in cuts:
-            for key, content in detector.records(changed):
-                saved.pop(key, None) if content is None else saved.update({key: content})
-            changed.clear()
-            detector = PartitionDetector.restore(PLACE, QUICK, ORIGINS, saved)
-        effects = detector.apply(record)
-        changed |= effects.changed
-        found.append(effects)
-    for key, content in detector.records(changed):
-        saved.pop(key, None) if content is None else saved.update({key: content})
-    return found, saved
+            detector = PartitionDetector.restore(PLACE, QUICK, ORIGINS, save(detector, saved))
+        found.append(detector.apply(record))
+    return found, save(detector, saved)
+
+
+class Broker:
+    """What a broker would hold of a partition: the state, and what is published. A transaction becomes true as a whole."""
+
+    def __init__(self) -> None:
+        self.state: dict[str, bytes] = {}
+        self.published: list[Message] = []
+        self.restarts = 0
+
+    def start(self, settings: DetectorSettings = QUICK) -> PartitionDetector:
+        """A worker that takes the partition over."""
+        self.restarts += 1
+        if not self.state:
+            detector = PartitionDetector.begin(PLACE, settings, ORIGINS)
+        else:
+            applied, published = applied_of(self.state), published_of(self.state)
+            detector = PartitionDetector.restore(PLACE, applied.adopted.restored(), ORIGINS, self.state)
+            detector.catch_up(RECORDS[applied.offset : published.offset], published)
+            detector.adopt(settings)
+        self.save(detector)
+        return detector
+
+    def publish(self, detector: PartitionDetector, records: Sequence[LogRecord]) -> None:
+        """Apply a batch, and make true what it brings about."""
+        messages = [message for record in records for message in detector.publish(detector.apply(record))]
+        self.published += messages
+        self.state[PUBLISHED] = detector.published.encode()
+
+    def save(self, detector: PartitionDetector) -> None:
+        """Make the state true."""
+        save(detector, self.state)
 
 
 RECORDS = history()
 WHOLE = run(RECORDS)
+PROGRESS = {APPLIED, PUBLISHED}
 
 
 def test_the_history_rings_and_refuses_what_it_should() -> None:
@@ -121,16 +153,95 @@ def test_wherever_state_is_saved_and_restored_outcomes_and_state_are_the_same(cu
     assert run(RECORDS, cuts) == WHOLE
 
 
+Step = tuple[str, int]
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["publish", "publish", "publish", "save", "crash", "crash-applying", "crash-saving"]),
+        st.integers(1, 9),
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=60)
+@given(STEPS)
+def test_a_crash_between_any_two_steps_loses_and_doubles_nothing(steps: list[Step]) -> None:
+    broker, straight = Broker(), Broker()
+    detector = straight.start()
+    straight.publish(detector, RECORDS)
+    straight.save(detector)
+
+    detector = broker.start()
+    for step, count in steps:
+        batch = RECORDS[detector.offset : detector.offset + count]
+        if step == "publish":
+            broker.publish(detector, batch)
+        elif step == "save":
+            broker.save(detector)
+        else:
+            if step == "crash-applying":
+                for record in batch:
+                    detector.publish(detector.apply(record))
+            elif step == "crash-saving":
+                list(detector.save())
+            detector = broker.start()
+    broker.publish(detector, RECORDS[detector.offset :])
+    broker.save(detector)
+
+    assert broker.published == straight.published
+    assert broker.state == straight.state
+
+
+@settings(max_examples=20)
+@given(st.integers(1, len(RECORDS) - 1), st.integers(1, len(RECORDS) - 1))
+def test_settings_adopted_after_a_crash_judge_from_the_first_record_on_that_is_not_published(
+    one: int, two: int
+) -> None:
+    saved_at, published_to = sorted((one, two))
+    broker = Broker()
+    detector = broker.start()
+    broker.publish(detector, RECORDS[:saved_at])
+    broker.save(detector)
+    broker.publish(detector, RECORDS[saved_at:published_to])  # and the worker is killed
+    broker.publish(broker.start(STRICT), RECORDS[published_to:-1])  # and again, before it has saved anything
+    detector = broker.start(STRICT)
+    broker.publish(detector, RECORDS[-1:])
+
+    replayed = PartitionDetector.begin(PLACE, QUICK, ORIGINS)
+    expected = [message for record in RECORDS[:published_to] for message in replayed.publish(replayed.apply(record))]
+    replayed.adopt(STRICT)
+    expected += [message for record in RECORDS[published_to:] for message in replayed.publish(replayed.apply(record))]
+    assert broker.published == expected
+    assert [entry.offset for entry in applied_of(broker.state).adoptions] == [0, published_to]
+
+
+def test_a_log_that_gives_something_else_when_it_is_applied_again_is_noticed() -> None:
+    told = next(index for index, effects in enumerate(WHOLE[0]) if effects.points)
+    broker = Broker()
+    broker.publish(broker.start(), RECORDS[: told + 1])
+    published = published_of(broker.state)
+    for other in (RECORDS[:told], [*RECORDS[:told], RECORDS[told]._replace(value=b"{")]):
+        again = PartitionDetector.restore(PLACE, QUICK, ORIGINS, broker.state)
+        with pytest.raises(InvariantError, match="applied again"):
+            again.catch_up(other, published)
+
+
+def test_a_state_is_written_once_for_all_that_changed_it() -> None:
+    detector = PartitionDetector.begin(PLACE, QUICK, ORIGINS)
+    changed = [key for record in RECORDS for key in detector.apply(record).changed]
+    written = [key for key, _ in detector.save()]
+    assert len(written) == len(set(written))
+    assert len(written) < len(changed) / 2
+    assert (detector.unsaved, {key for key, _ in detector.save()}) == (0, PROGRESS)
+
+
 def test_a_dead_letter_tells_where_the_record_stands_and_changes_no_state() -> None:
     detector = PartitionDetector.begin(PLACE, QUICK, ORIGINS)
-    before = state_of(detector)
     effects = detector.apply(LogRecord(0, None, b"\xff"))
     assert effects.dead_letter is not None
     assert (effects.dead_letter.origin.place, effects.dead_letter.origin.offset) == ("tocsin.mentions", 0)
     assert effects.changed == frozenset()
-    assert {k: v for k, v in state_of(detector).items() if k != APPLIED} == {
-        k: v for k, v in before.items() if k != APPLIED
-    }
+    assert {key for key, _ in detector.save()} == PROGRESS
     assert detector.offset == 1
 
 
@@ -146,7 +257,7 @@ def test_a_record_applied_before_is_an_error_and_a_hole_is_counted() -> None:
 def test_the_clock_waits_for_the_slowest_origin_also_after_a_restore() -> None:
     detector = PartitionDetector.begin(PLACE, QUICK, ORIGINS)
     detector.apply(LogRecord(0, b"tick", encode(Tick(START + timedelta(days=9), "news/0"))))
-    restored = PartitionDetector.restore(PLACE, QUICK, ORIGINS, state_of(detector))
+    restored = PartitionDetector.restore(PLACE, QUICK, ORIGINS, save(detector, {}))
     late = restored.apply(LogRecord(1, None, encode(mention("early", 0, True))))
     assert late.changed, "nothing is late while one origin has not been heard"
     restored.apply(LogRecord(2, b"tick", encode(Tick(START + timedelta(days=8), "social/0"))))
@@ -187,7 +298,7 @@ def test_settings_adopted_after_a_restore_and_in_the_midst_of_a_replay_judge_ali
     assert [restored.apply(record) for record in RECORDS[half:]] == [
         replayed.apply(record) for record in RECORDS[half:]
     ]
-    adoptions = applied_of(state_of(restored)).adoptions
+    adoptions = applied_of(save(restored, saved)).adoptions
     assert [(entry.offset, entry.hash) for entry in adoptions] == [(0, hash_of(QUICK)), (half, hash_of(STRICT))]
     assert adoptions[1].restored() == STRICT
 
@@ -199,9 +310,8 @@ def test_what_an_earlier_state_published_is_not_told_again() -> None:
     again = [rebuilt.apply(record) for record in RECORDS]
     assert not any(e.alerts or e.points or e.dead_letter or e.canary for e in again[: told[-1]])
     assert again[told[-1]] == effects[told[-1]]
-    unlike = {APPLIED}
-    assert {k: v for k, v in state_of(rebuilt).items() if k not in unlike} == {
-        k: v for k, v in saved.items() if k not in unlike
+    assert {k: v for k, v in save(rebuilt, {}).items() if k not in PROGRESS} == {
+        k: v for k, v in saved.items() if k not in PROGRESS
     }
 
 
@@ -218,11 +328,32 @@ def test_what_is_applied_comes_back_exactly_and_another_version_is_told() -> Non
     applied = Applied(7, 0, 0, (Adoption.of(odd, 0),), {"news/0": START + timedelta(microseconds=1)}, {"volume": 2}, 1)
     assert Applied.decode(applied.encode()) == applied
     assert applied.adopted.restored() == odd
-    other = applied.encode().replace(b'"state_version":1', b'"state_version":9')
-    with pytest.raises(InvariantError, match="version 9, this release reads 1"):
+    other = applied.encode().replace(b'"state_version":2', b'"state_version":9')
+    with pytest.raises(InvariantError, match="version 9, this release reads 1 and 2"):
         applied_of({APPLIED: other})
     with pytest.raises(InvariantError, match="cannot be read"):
         applied_of({APPLIED: b"{}"})
+
+
+def test_the_state_of_the_release_before_is_read_and_saved_as_this_ones() -> None:
+    half = len(RECORDS) // 2
+    _, saved = run(RECORDS[:half])
+    former = {**saved, APPLIED: saved[APPLIED].replace(b'"state_version":2', b'"state_version":1')}
+    del former[PUBLISHED]
+    assert former[APPLIED] != saved[APPLIED]
+    assert published_of(former) == Published(half)
+
+    detector = PartitionDetector.restore(PLACE, QUICK, ORIGINS, former)
+    assert save(detector, former) == saved
+
+
+def test_how_far_all_is_published_cannot_be_missing_or_lie_before_the_state() -> None:
+    _, saved = WHOLE
+    without = {key: content for key, content in saved.items() if key != PUBLISHED}
+    with pytest.raises(InvariantError, match="_published cannot be read"):
+        published_of(without)
+    with pytest.raises(InvariantError, match=f"up to offset {len(RECORDS)}, but published to 3"):
+        published_of({**saved, PUBLISHED: Published(3).encode()})
 
 
 def test_settings_of_another_release_are_refused_by_a_replay() -> None:
