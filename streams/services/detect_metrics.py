@@ -38,7 +38,9 @@ class DetectMetrics:
             registry=registry,
         )
         self.batch = Histogram("tocsin_batch_records", "Records in a transaction", buckets=_SIZES, registry=registry)
-        self.state_records = Counter("tocsin_state_records", "Records of state written", registry=registry)
+        self.save = Histogram(
+            "tocsin_save_seconds", "Time of saving a partition's state", buckets=_SECONDS, registry=registry
+        )
         self.state_bytes = Counter("tocsin_state_bytes", "Bytes of state written, keys left aside", registry=registry)
         self.wait = Histogram(
             "tocsin_alert_seconds",
@@ -85,7 +87,7 @@ class DetectMetrics:
 
     def saved(self, saved: Saved) -> None:
         """Count one saving of the state."""
-        self.state_records.inc(saved.records)
+        self.save.observe(saved.seconds)
         self.state_bytes.inc(saved.size)
 
     def show(self, detector: PartitionDetector, lag: int | None) -> None:

@@ -51,10 +51,10 @@ class Committed(NamedTuple):
 
 
 class Saved(NamedTuple):
-    """What one saving of the state wrote: records, and the bytes of their values."""
+    """What one saving of the state wrote, in bytes of values, and how long it took."""
 
-    records: int
     size: int
+    seconds: float
 
 
 class OwnedPartition:
@@ -90,6 +90,7 @@ class OwnedPartition:
 
     def save(self) -> Saved:
         """Write the state that changed since it was saved last, all or nothing."""
+        started = time.monotonic()
         self._producer.begin_transaction()
         futures, size = [], 0
         for key, content in self.detector.save():
@@ -97,7 +98,7 @@ class OwnedPartition:
             size += len(content or b"")
         self._commit(futures)
         self._saved_at = time.monotonic()
-        return Saved(len(futures), size)
+        return Saved(size, self._saved_at - started)
 
     def give_up(self) -> Saved | None:
         """Save the state for whoever has the partition next, where it is not theirs already, and let it go."""
