@@ -36,18 +36,6 @@ def producer(settings: KafkaSettings, **options: Any) -> KafkaProducer:
     return _reached(settings, lambda: KafkaProducer(**_connection(settings), **(defaults | options)))
 
 
-def transactional_producer(settings: KafkaSettings, transactional_id: str) -> KafkaProducer:
-    """A producer for one transactional id. Call `init_transactions()` first: it fences the id's former owner."""
-    return producer(
-        settings,
-        transactional_id=transactional_id,
-        transaction_timeout_ms=15_000,
-        retry_backoff_ms=20,  # the default of 100 makes every back-to-back transaction wait
-        batch_size=256 * 1024,  # a transaction's records are sent together, in few requests
-        metrics_enabled=False,  # its own account of every record costs more than it tells
-    )
-
-
 def consumer(
     settings: KafkaSettings,
     *,

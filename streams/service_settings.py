@@ -107,7 +107,7 @@ class EnrichSettings:
 class DetectSettings:
     """The detector on Kafka."""
 
-    batch_size: Annotated[int, Ge(1), Le(10_000)] = parameter(500, "most records in one transaction")
+    batch_size: Annotated[int, Ge(1), Le(10_000)] = parameter(2000, "most records in one transaction")
     save_interval: Annotated[float, Gt(0), Le(600)] = parameter(
         5.0, "the state is saved this often; a start applies again what came after", unit="s"
     )

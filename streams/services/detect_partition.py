@@ -10,14 +10,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
-from kafka.errors import InvalidProducerEpochError, ProducerFencedError
-
 from processors.errors import InvariantError
 from processors.messages import Alert
 from streams.applied import APPLIED, PUBLISHED
 from streams.log_reader import header_of
 from streams.partition_detector import LogRecord, Message, PartitionDetector
+from streams.services.detect_transactions import FencedError, Transactions
+from streams.services.kafka_batches import Record
 from streams.topics import TYPE_HEADER, Topics
 
 CAUSE_HEADER: Final = "offset"
@@ -31,10 +30,7 @@ RANG_HEADER: Final = "rang"
 _BY_PARTITION: Final = ("alerts", "series")
 """The results that have a partition for each of the log."""
 
-_FLUSH_SECONDS: Final = 30
 _DELETED_AT_ONCE: Final = 5_000
-
-Header = tuple[str, bytes]
 
 
 class Committed(NamedTuple):
@@ -60,13 +56,13 @@ class Saved(NamedTuple):
 class OwnedPartition:
     """A partition that no other process can commit for. Any exception means: end the process, nothing is certain."""
 
-    def __init__(self, detector: PartitionDetector, producer: KafkaProducer, topics: Topics, output: int) -> None:
+    def __init__(self, detector: PartitionDetector, transactions: Transactions, topics: Topics, output: int) -> None:
         self.detector = detector
         self.place = detector.place
-        self._producer = producer
+        self._transactions = transactions
         self._topics = topics
         self._output = output
-        self._log = TopicPartition(self.place.topic, self.place.partition)
+        self._state_topic = topics.name("state")
         self._group = topics.group("detect")
         self._is_fresh = True
         self._saved_at = time.monotonic()
@@ -80,7 +76,6 @@ class OwnedPartition:
         """Delete the pieces of an unsound state, ``_applied`` first, so that a crash in between leaves no sound one."""
         ordered = sorted(keys, key=lambda key: key != APPLIED)
         for first in range(0, len(ordered), _DELETED_AT_ONCE):
-            self._producer.begin_transaction()
             self._commit([self._state(key, None) for key in ordered[first : first + _DELETED_AT_ONCE]])
 
     def is_due(self, seconds: float, records: int) -> bool:
@@ -91,14 +86,10 @@ class OwnedPartition:
     def save(self) -> Saved:
         """Write the state that changed since it was saved last, all or nothing."""
         started = time.monotonic()
-        self._producer.begin_transaction()
-        futures, size = [], 0
-        for key, content in self.detector.save():
-            futures.append(self._state(key, content))
-            size += len(content or b"")
-        self._commit(futures)
+        records = [self._state(key, content) for key, content in self.detector.save()]
+        self._commit(records)
         self._saved_at = time.monotonic()
-        return Saved(size, self._saved_at - started)
+        return Saved(sum(len(record.value or b"") for record in records), self._saved_at - started)
 
     def give_up(self) -> Saved | None:
         """Save the state for whoever has the partition next, where it is not theirs already, and let it go."""
@@ -106,9 +97,9 @@ class OwnedPartition:
         try:
             if self.detector.unsaved:
                 saved = self.save()
-        except (ProducerFencedError, InvalidProducerEpochError):
+        except FencedError:
             pass  # the next owner has restored the state that was saved before, and caught up by itself
-        self._producer.close(timeout=1)
+        self._transactions.close()
         return saved
 
     def transact(self, records: Sequence[Any]) -> Committed:
@@ -133,11 +124,9 @@ class OwnedPartition:
         alerts: list[Alert] = []
         waited: list[tuple[str, int]] = []
         sources: set[str] = set()
-        futures: list[Any] = []
+        results: list[Record] = []
         points = 0
-        # 1. Begin.
-        self._producer.begin_transaction()
-        # 2. Apply each record, and send what it brings about.
+        # 1. Apply each record, and note what it brings about.
         for record in records:
             effects = self.detector.apply(log_record(record))
             outcomes[effects.outcome] += 1
@@ -149,42 +138,35 @@ class OwnedPartition:
                 waited += stages_of(record.headers, int(time.time() * 1000))
             if effects.dead_letter is not None:
                 reasons[effects.dead_letter.reason] += 1
-            futures += self._publish(self.detector.publish(effects), record)
-        # 3. Send how far all is published.
-        futures.append(self._state(PUBLISHED, self.detector.published.encode()))
-        # 4. to 6.
-        self._commit(futures)
+            results += self._results(self.detector.publish(effects), record)
+        # 2. How far all is published is part of it.
+        results.append(self._state(PUBLISHED, self.detector.published.encode()))
+        # 3. All of it becomes true at once, the group's offset too.
+        self._commit(results)
         self._is_fresh = False
         seconds = time.perf_counter() - started
         return Committed(outcomes, reasons, tuple(alerts), points, frozenset(sources), tuple(waited), seconds)
 
-    def _commit(self, futures: Iterable[Any]) -> None:
-        # 4. The offset joins the transaction.
-        place = {self._log: OffsetAndMetadata(self.offset, "", -1)}
-        self._producer.send_offsets_to_transaction(place, self._group)
-        # 5. Everything is acknowledged: a commit without this can report success for a transaction that was aborted.
-        self._producer.flush(timeout=_FLUSH_SECONDS)
-        for future in futures:
-            future.get(timeout=0.001)
-        # 6. All of it becomes true at once.
-        self._producer.commit_transaction()
+    def _commit(self, records: Sequence[Record]) -> None:
+        self._transactions.commit(records, (self.place.topic, self.place.partition), self.offset, self._group)
 
-    def _publish(self, messages: Iterable[Message], record: Any) -> Iterator[Any]:
+    def _results(self, messages: Iterable[Message], record: Any) -> Iterator[Record]:
         for topic, key, value in messages:
-            headers: list[Header] = []
+            headers = []
             if topic in _BY_PARTITION:
                 headers.append((CAUSE_HEADER, str(record.offset).encode()))
             if topic == "alerts":
                 headers += ((name, passed) for name, passed in record.headers if name in STAGE_HEADERS)
                 headers.append((RANG_HEADER, str(int(time.time() * 1000)).encode()))
-            yield self._send(topic, self._output if topic in _BY_PARTITION else 0, key, value, headers)
+            partition = self._output if topic in _BY_PARTITION else 0
+            yield Record(self._topics.name(topic), partition, _key(key), value, tuple(headers))
 
-    def _state(self, key: str, content: bytes | None) -> Any:
-        return self._send("state", self._output, key, content, [])
+    def _state(self, key: str, content: bytes | None) -> Record:
+        return Record(self._state_topic, self._output, _key(key), content, ())
 
-    def _send(self, topic: str, partition: int, key: str, value: bytes | None, headers: list[Header]) -> Any:
-        name = self._topics.name(topic)
-        return self._producer.send(name, value, key.encode("utf-8", "surrogatepass"), headers, partition)
+
+def _key(key: str) -> bytes:
+    return key.encode("utf-8", "surrogatepass")
 
 
 def log_record(record: Any) -> LogRecord:

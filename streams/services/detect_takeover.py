@@ -17,6 +17,7 @@ from streams.log_reader import backwards, bounds, header_of, read_range
 from streams.partition_detector import LogRecord, Place
 from streams.services.detect_partition import CAUSE_HEADER, OwnedPartition, log_record
 from streams.services.detect_start import Found, start
+from streams.services.detect_transactions import Transactions
 from streams.settings import Settings
 from streams.topics import Topics
 
@@ -68,8 +69,7 @@ def take_over(
 
     # 1. Fence: whatever the former owner had open is resolved, and it can commit nothing more.
     transactional_id = f"{topics.group('detect')}-{place.log}-{place.partition}"
-    producer = kafka_clients.transactional_producer(settings.kafka, transactional_id)
-    producer.init_transactions()
+    transactions = Transactions(settings.kafka, transactional_id)
     beat()
     # 2. What the group has committed, and what the log holds.
     committed = consumer.committed(log)
@@ -111,7 +111,7 @@ def take_over(
     )
     beat()
     # 6. What is not sound goes; what was restored, or begun, is the state from here on.
-    owned = OwnedPartition(begun.detector, producer, topics, output)
+    owned = OwnedPartition(begun.detector, transactions, topics, output)
     owned.delete(begun.stale)
     owned.save()
     # 7. Go on at the first record of which nothing is published.

@@ -10,8 +10,8 @@ from typing import Any, Final
 import faust
 
 from streams.service_settings import EnrichSettings, KafkaSettings
-from streams.services.enrich_kafka import ssl_context
 from streams.services.enrich_line import Event
+from streams.services.kafka_batches import ssl_context
 from streams.topics import Topics
 
 SESSION_SECONDS: Final = 6.0

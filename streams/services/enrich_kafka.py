@@ -1,15 +1,11 @@
 """enrich's own connections to Kafka beside Faust's: what writes, and what looks things up in the log.
 
-Faust's producer takes each record by itself, with a future, a sensor and a task; here all records of a batch that go
-to one partition are one call, which is most of enrich's rate.
+Faust's producer takes each record by itself, with a future, a sensor and a task (see `kafka_batches`).
 """
 
-import asyncio
-import ssl
-from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -20,11 +16,8 @@ from streams.codec import decode
 from streams.kafka_clients import LARGEST
 from streams.service_settings import KafkaSettings
 from streams.services.enrich_intake import Place
-from streams.services.enrich_records import Record
+from streams.services.kafka_batches import BATCH_BYTES, Record, connection, write
 from streams.topics import TICK, TYPE_HEADER
-
-BATCH_BYTES: Final = 512 * 1024
-"""Records of one partition that travel together; a larger record travels alone."""
 
 PATIENCE_MS: Final = 60_000
 """How long a broker may be away: Kafka's own client asks again until then. Longer than one takes to start."""
@@ -35,34 +28,12 @@ LOOK_BACK: Final = 100_000
 _FIRST_LOOK: Final = 500
 
 
-def ssl_context(settings: KafkaSettings) -> ssl.SSLContext | None:
-    """For a protocol with TLS; None for one without."""
-    if settings.security not in ("SSL", "SASL_SSL"):
-        return None
-    return ssl.create_default_context(cafile=settings.ca_file or None)
-
-
-def connection(settings: KafkaSettings) -> dict[str, Any]:
-    """What aiokafka has to know to reach the brokers."""
-    options: dict[str, Any] = {
-        "bootstrap_servers": list(settings.servers),
-        "client_id": f"{settings.prefix}-enrich",
-        "security_protocol": settings.security,
-        "ssl_context": ssl_context(settings),
-    }
-    if settings.security.startswith("SASL"):
-        options["sasl_mechanism"] = settings.sasl_mechanism
-        options["sasl_plain_username"] = settings.username
-        options["sasl_plain_password"] = settings.password
-    return options
-
-
 class Publisher:
     """Writes records, and returns when every replica has them. Make it within an event loop."""
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._producer = AIOKafkaProducer(
-            **connection(settings),
+            **connection(settings, "enrich"),
             acks="all",
             enable_idempotence=True,
             max_batch_size=BATCH_BYTES,
@@ -81,25 +52,10 @@ class Publisher:
     async def publish(self, records: Iterable[Record]) -> None:
         """Write `records`, those of one partition in their order. Raises RetryableError where the broker has not taken
         one of them: which of the others it has is not known."""
-        by_partition: dict[tuple[str, int], list[Record]] = defaultdict(list)
-        for record in records:
-            by_partition[record.topic, record.partition].append(record)
         try:
-            await asyncio.gather(*(self._write(*place, group) for place, group in by_partition.items()))
+            await write(self._producer, records)
         except KafkaError as error:
             raise RetryableError(f"Kafka did not take what enrich wrote ({type(error).__name__}: {error})") from error
-
-    async def _write(self, topic: str, partition: int, records: Sequence[Record]) -> None:
-        written = []
-        batch = self._producer.create_batch()
-        for record in records:
-            fields = {"key": record.key, "value": record.value, "headers": list(record.headers), "timestamp": None}
-            if batch.append(**fields) is None:
-                written.append(await self._producer.send_batch(batch, topic, partition=partition))
-                batch = self._producer.create_batch()
-                batch.append(**fields)
-        written.append(await self._producer.send_batch(batch, topic, partition=partition))
-        await asyncio.gather(*written)
 
 
 class InputLog:
@@ -107,7 +63,7 @@ class InputLog:
 
     def __init__(self, settings: KafkaSettings, group: str) -> None:
         self._consumer = AIOKafkaConsumer(
-            **connection(settings),
+            **connection(settings, "enrich"),
             group_id=group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",

@@ -14,7 +14,8 @@ from processors.errors import PoisonError
 from processors.messages import Tick
 from streams.services.enrich_intake import Intake, Message
 from streams.services.enrich_metrics import EnrichMetrics
-from streams.services.enrich_records import Composer, Reading, Record
+from streams.services.enrich_records import Composer, Reading
+from streams.services.kafka_batches import Record
 
 IN_HAND: Final = 2
 """Batches at once: one more than the one that waits keeps the model busy."""

@@ -12,7 +12,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 from processors.enrichment import Classification, Enriched, Enricher, Prepared
 from processors.errors import PoisonError
@@ -20,20 +20,10 @@ from processors.identity import partition_of
 from processors.messages import Canary, DeadLetter, Kind, Origin, Tick, Unlabelled
 from streams.codec import MAX_MESSAGE_BYTES, encode, too_large
 from streams.deadletters import dead_letter, refusal_of
+from streams.services.kafka_batches import Record
 from streams.topics import CANARY, CANARY_SOURCE, TICK, TYPE_HEADER, UNLABELLED, Topics
 
 Outcome = Literal["labelled", "unlabelled", "late", "refused"]
-Headers = tuple[tuple[str, bytes], ...]
-
-
-class Record(NamedTuple):
-    """One record to write."""
-
-    topic: str
-    partition: int
-    key: bytes
-    value: bytes
-    headers: Headers
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from processors.messages import Tick
 from streams.codec import encode
 from streams.service_settings import KafkaSettings
 from streams.services.enrich_intake import Intake, Place
-from streams.services.enrich_records import Composer, Record
+from streams.services.enrich_records import Composer
+from streams.services.kafka_batches import Record
 from streams.settings import Settings, load_master
 from streams.testkit import WordClassifier
 from streams.topics import TICK, TYPE_HEADER, Topics

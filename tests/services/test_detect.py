@@ -306,7 +306,7 @@ def test_a_hole_in_the_log_ends_the_process_once_and_is_then_counted(
     settings = log.settings
     log.feed(days(0, 2), every=6)
     place = Place("mentions", 1, log.topics.name("mentions"))
-    with_hole = kafka_clients.transactional_producer(settings.kafka, f"{settings.kafka.prefix}-hole")
+    with_hole = kafka_clients.producer(settings.kafka, transactional_id=f"{settings.kafka.prefix}-hole")
     with_hole.init_transactions()
     with_hole.begin_transaction()
     for _ in range(3):

@@ -14,7 +14,7 @@ from processors.enrichment import Classification
 from processors.errors import InvariantError, PoisonError, RetryableError
 from streams.services.enrich_line import Line
 from streams.services.enrich_metrics import EnrichMetrics
-from streams.services.enrich_records import Record
+from streams.services.kafka_batches import Record
 from streams.testkit import WordClassifier
 
 

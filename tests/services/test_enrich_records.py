@@ -12,7 +12,8 @@ from processors.errors import FatalError, InvariantError, PoisonError
 from processors.identity import partition_of
 from processors.messages import Canary, DeadLetter, LabelledDocument, Mention, Tick, Unlabelled, WideRecord
 from streams.codec import decode
-from streams.services.enrich_records import Reading, Record, Written
+from streams.services.enrich_records import Reading, Written
+from streams.services.kafka_batches import Record
 from streams.testkit import WordClassifier
 
 [POSITIVE] = WordClassifier().classify(["rises"])

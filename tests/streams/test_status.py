@@ -19,7 +19,7 @@ from processors.messages import DeadLetter, Origin
 from streams import cli
 from streams.codec import encode
 from streams.deadletters import dead_letter
-from streams.kafka_clients import transactional_producer
+from streams.kafka_clients import producer
 from streams.services.monitor import Monitor, Progress
 from streams.settings import Settings, load_settings
 from streams.stack.kafka import Kafka
@@ -77,7 +77,7 @@ def test_lag_is_what_each_group_has_not_acknowledged(kafka: Kafka) -> None:
         prefix.send("news", b"{}", partition=1)
     prefix.send("social", b"{}")
     acknowledged(prefix, "enrich", "news", 1, partition=1)
-    writer = transactional_producer(prefix.settings.kafka, prefix.name("test"))
+    writer = producer(prefix.settings.kafka, transactional_id=prefix.name("test"))
     writer.init_transactions()
     writer.begin_transaction()
     writer.send(prefix.name("alerts"), b"{}", partition=0)

@@ -13,8 +13,8 @@ from sample_messages import alert
 
 from processors.errors import ConfigurationError
 from processors.messages import Alert
+from streams import kafka_clients
 from streams.codec import decode, encode
-from streams.kafka_clients import transactional_producer
 from streams.stack.kafka import Kafka
 from streams.tail import tail_alerts, tier_of
 from tests.services.kafka_client import Prefix, new_prefix
@@ -24,7 +24,7 @@ NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
 
 def rung(prefix: Prefix, *ids: str, partition: int = 0, commit: bool = True, **more: Any) -> None:
     """Detect writes alerts in one transaction."""
-    producer: KafkaProducer = transactional_producer(prefix.settings.kafka, f"test-{partition}")
+    producer: KafkaProducer = kafka_clients.producer(prefix.settings.kafka, transactional_id=f"test-{partition}")
     producer.init_transactions()
     producer.begin_transaction()
     for id in ids:
