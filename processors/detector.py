@@ -260,7 +260,9 @@ class Detector:
             self._history.begin(name, second)
             return
         if series.latest < second and (second // HOUR > series.latest // HOUR or name.startswith("source:")):
-            self._series.edit(name).latest = second  # others are written once an hour: nothing looks closer
+            # Others are written once an hour: nothing looks closer.
+            series = Series(series.sector, series.time_zone, second)
+            self._series.replace(name, series)
         if series.sector != sector or series.time_zone != time_zone:
             series = self._series.edit(name)
             series.sector, series.time_zone = sector, time_zone

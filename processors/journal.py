@@ -21,7 +21,8 @@ class Journal:
     __slots__ = ("_steps",)
 
     def __init__(self) -> None:
-        self._steps: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
+        # How to take a step back: a dictionary, its key and what stood there; or None, a function and its argument.
+        self._steps: list[tuple[dict[Any, Any] | None, Any, Any]] = []
 
     def begin(self) -> None:
         """Accepts all earlier changes for good."""
@@ -29,29 +30,27 @@ class Journal:
 
     def put(self, target: dict[K, V], key: K, value: V) -> None:
         """``target[key] = value``."""
-        self._steps.append((_restore, (target, key, target.get(key, _ABSENT))))
+        self._steps.append((target, key, target.get(key, _ABSENT)))
         target[key] = value
 
     def drop(self, target: dict[K, V], key: K) -> None:
         """``del target[key]``; nothing where there is no such key."""
         if key in target:
-            self._steps.append((_restore, (target, key, target.pop(key))))
+            self._steps.append((target, key, target.pop(key)))
 
     def call(self, change: Callable[[A], R], inverse: Callable[[A], object], argument: A) -> R:
         """``change(argument)`` and what it gives; ``inverse(argument)`` takes it back."""
         result = change(argument)
-        self._steps.append((inverse, (argument,)))
+        self._steps.append((None, inverse, argument))
         return result
 
     def undo(self) -> None:
         """Takes back every change since `begin`, newest first."""
         while self._steps:
-            take_back, arguments = self._steps.pop()
-            take_back(*arguments)
-
-
-def _restore(target: dict[Any, Any], key: Any, before: Any) -> None:
-    if before is _ABSENT:
-        target.pop(key, None)
-    else:
-        target[key] = before
+            target, key, before = self._steps.pop()
+            if target is None:
+                key(before)
+            elif before is _ABSENT:
+                target.pop(key, None)
+            else:
+                target[key] = before

@@ -40,8 +40,11 @@ class Threads:
 
     def near(self, thread: str, at: int) -> list[Run]:
         """The runs of `thread` within the gap of the instant `at`."""
+        runs = self._runs.get(thread)
+        if runs is None:
+            return []  # as for nearly every document
         gap = self._gap
-        return [run for run in self._runs.get(thread, _NONE) if run.start - gap <= at <= run.end + gap]
+        return [run for run in runs if run.start - gap <= at <= run.end + gap]
 
     def alike(self, wording: str, copies: list[Run], span: tuple[int, int]) -> set[str]:
         """The stories told in a near-duplicate of `wording` within the gap of `span`, as far as they are not those of
@@ -71,8 +74,10 @@ class Threads:
     def lay(self, thread: str, span: tuple[int, int], story: str) -> None:
         """Makes `span` a run of `thread` in `story`, in place of the runs that it covers."""
         run = Run(*span, story)
-        runs = self._runs.get(thread, _NONE)
-        if run not in runs:
+        runs = self._runs.get(thread)
+        if runs is None:
+            self._journal.put(self._runs, thread, (run,))
+        elif run not in runs:
             apart = [other for other in runs if other.end < run.start or other.start > run.end]
             self._journal.put(self._runs, thread, (*apart, run))
         self._newest = max(self._newest, run.end)
