@@ -46,6 +46,10 @@ def application(context: Context) -> ASGIApp:
     def page() -> FileResponse:
         return FileResponse(ASSETS / "index.html", headers={"Cache-Control": "no-cache"})
 
+    @app.get("/favicon.ico", include_in_schema=False)
+    def icon() -> FileResponse:
+        return FileResponse(ASSETS / "icon.svg", media_type="image/svg+xml")
+
     app.mount("/assets", StaticFiles(directory=ASSETS))
     web = context.settings.web
     return Guard(app, web.password, LOOPBACK | {web.host})

@@ -1,6 +1,7 @@
 """How long ago the last canary came all the way through, as clock says."""
 
 from http.client import HTTPException
+from math import isfinite
 from typing import Final
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -12,14 +13,16 @@ from streams.service_settings import ServiceSettings
 _SECONDS: Final = 1.0
 
 
-def canary_seconds(settings: ServiceSettings) -> float | None:
-    """Age of the latest canary, in seconds; None where no clock answers, or where it sends none."""
+def canary_of(settings: ServiceSettings) -> dict[str, float | None] | None:
+    """Age of the latest canary: ``seconds``, None where none has come through yet. None where no clock answers, or where
+    it sends none."""
     try:
         with urlopen(f"http://{settings.host}:{settings.clock_port}/metrics", timeout=_SECONDS) as answer:
             text = answer.read().decode()
         for family in text_string_to_metric_families(text):
             if family.name == "tocsin_canary_seconds":
-                return float(family.samples[0].value)
+                seconds = float(family.samples[0].value)
+                return {"seconds": round(seconds, 1) if isfinite(seconds) else None}
     except (URLError, OSError, HTTPException, ValueError, IndexError):
         return None
     return None

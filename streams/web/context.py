@@ -10,7 +10,7 @@ from processors.companies import CompanyMaster
 from processors.messages import Feedback
 from streams.settings import Settings, load_master
 from streams.store import Store
-from streams.web.canary import canary_seconds
+from streams.web.canary import canary_of
 from streams.web.now import now_view
 from streams.web.outbox import Outbox
 from streams.web.present import present_of
@@ -32,7 +32,7 @@ class Context:
     stores: Stores
     outbox: Outbox | None = None
     run: Run | None = None
-    _canary: tuple[float, float | None] = field(default=(float("-inf"), None))
+    _canary: tuple[float, dict[str, float | None] | None] = field(default=(float("-inf"), None))
 
     def __post_init__(self) -> None:
         self.master: CompanyMaster = load_master(self.settings)
@@ -52,7 +52,7 @@ class Context:
         view = now_view(self.store, present, self.reactions())
         warm_up = self.settings.detection.warm_up_days
         view["learning"] = {"day": present.days, "of": warm_up} if present.days <= warm_up else None
-        view["canary"] = self._canary_seconds()
+        view["canary"] = self._latest_canary()
         view["run"] = self.run() if self.run else None
         return view
 
@@ -62,12 +62,12 @@ class Context:
         if self.outbox is not None:
             self.outbox.put(feedback)
 
-    def _canary_seconds(self) -> float | None:
-        """Age of the latest canary; None where there is no clock to ask."""
+    def _latest_canary(self) -> dict[str, float | None] | None:
+        """What `canary_of` says, asked now and then; None where there is no clock to ask."""
         if self.settings.web.store:
             return None
-        asked, seconds = self._canary
+        asked, canary = self._canary
         if monotonic() - asked > _CANARY_SECONDS:
-            seconds = canary_seconds(self.settings.services)
-            self._canary = (monotonic(), seconds)
-        return seconds
+            canary = canary_of(self.settings.services)
+            self._canary = (monotonic(), canary)
+        return canary

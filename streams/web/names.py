@@ -28,4 +28,4 @@ def names_of(master: CompanyMaster) -> dict[str, Any]:
 
 
 def _short(name: str) -> str:
-    return _LEGAL_FORM.sub("", name.removeprefix("The ")) or name
+    return _LEGAL_FORM.sub("", name.removeprefix("The ")).removesuffix(" &") or name

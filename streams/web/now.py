@@ -88,7 +88,8 @@ def now_view(store: Store, present: Present, reactions: Reactions, wall: datetim
 
 
 def _ranked(alerts: Iterable[Alert]) -> list[Alert]:
-    return sorted(alerts, key=lambda alert: (-TIERS.index(alert.tier), -alert.at.timestamp(), alert.id))
+    """The loudest first: by tier, then by how rarely chance rings so."""
+    return sorted(alerts, key=lambda alert: (-TIERS.index(alert.tier), alert.chance_per_year, alert.id))
 
 
 def _incident(alert: Alert, reactions: Reactions, wall: datetime) -> dict[str, Any]:

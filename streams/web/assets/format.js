@@ -21,6 +21,9 @@ export function expected(value) {
   return value >= 0.05 ? number(value, 1) : t("almost-none");
 }
 
+/** The same, as short as it goes. */
+export const expectedShort = (value) => (value >= 0.05 || value === 0 ? expected(value) : `<${number(0.1, 1)}`);
+
 export const clock = (at) => dates({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(new Date(at));
 export const day = (at) => dates({ day: "numeric", month: "short" }).format(new Date(at));
 export const dayOfWeek = (at) => dates({ weekday: "short", day: "numeric", month: "short" }).format(new Date(at));

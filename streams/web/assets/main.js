@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { h, s, plain, replace } from "./dom.js";
 import { incidentLink, moment, seriesName, setCompanies } from "./format.js";
-import { connect, listen, live } from "./live.js";
+import { connect, listen, listens, live } from "./live.js";
 import { finding, tierBadge } from "./parts.js";
 import { ring, soundWanted, toggleSound } from "./bell.js";
 import { deskPage } from "./page-desk.js";
@@ -145,7 +145,7 @@ function step(by) {
 listen((event, incident) => {
   if (event === "alarm") {
     toast(incident);
-    ring(incident.tier);
+    if (listens()) ring(incident.tier); // one tab is enough
   } else showLine();
 });
 

@@ -46,7 +46,7 @@ export function deskPage(content, _path, _query, state) {
     replace(
       list,
       h("h2", {}, t("watch-list"), " ", h("span", { class: "faint" }, watched.length)),
-      seriesPicker(state.names.series.filter((one) => !watched.includes(one)), (one) => change([...watched, one])),
+      seriesPicker(state.names.series.filter((one) => !watched.includes(one)), (one) => change([...watched, one]), t("add")),
       h("p", { class: "list-actions" }, h("button", { type: "button", onclick: () => change([...watched, ...state.names.series.filter((one) => one.startsWith("company:"))]) }, t("add-all-companies")), h("button", { type: "button", class: "quiet", onclick: () => change([]) }, t("clear"))),
       watched.length ? folded(watched.map((one) => h("li", {}, seriesTitle(one), h("button", { type: "button", class: "icon-button", "aria-label": t("remove", { name: plain(seriesName(one)) }), onclick: () => change(watched.filter((other) => other !== one)) }, "×"))), 12, "watched") : h("p", { class: "faint" }, t("watch-none")),
       h("div", { class: "budget" }, h("label", { for: "budget" }, t("budget")), slider, shown),

@@ -3,7 +3,7 @@
 import { get, post } from "./api.js";
 import { band, columns, gauge, line, timeChart } from "./charts.js";
 import { append, foreign, h, plain, replace, s } from "./dom.js";
-import { ago, clock, day, expected, fullMoment, hours, howOften, moment, number, percent, seriesName } from "./format.js";
+import { ago, clock, day, expected, expectedShort, fullMoment, hours, howOften, moment, number, percent, seriesName } from "./format.js";
 import { listen, live } from "./live.js";
 import { documentItem, failure, heading, incidentRow, legend, seriesTitle, shareLine, tierBadge, tierSign, waiting } from "./parts.js";
 import { t } from "./words.js";
@@ -40,7 +40,7 @@ function draw(content, view, state, reload) {
   const now = live.now?.at ?? latest.at;
   replace(
     content,
-    head(view, latest, now, state, reload),
+    head(view, latest, state, reload),
     h(
       "div",
       { class: "columns incident-columns" },
@@ -50,7 +50,7 @@ function draw(content, view, state, reload) {
   );
 }
 
-function head(view, latest, now, state, reload) {
+function head(view, latest, state, reload) {
   const closed = latest.event === "close";
   const { acknowledged, assignee } = view.handling;
   const act = actions(view, latest, state, reload);
@@ -63,7 +63,7 @@ function head(view, latest, now, state, reload) {
       "p",
       { class: "faint" },
       t("opened"), " ", h("time", { datetime: latest.opened_at }, fullMoment(latest.opened_at)), " · ",
-      latest.continued_by ? h("a", { href: `#/incident/${encodeURIComponent(latest.continued_by)}` }, t("event-continued")) : [t(`event-${latest.event}`), " ", h("time", { datetime: latest.at, title: fullMoment(latest.at) }, ago(latest.at, now))],
+      latest.continued_by ? h("a", { href: `#/incident/${encodeURIComponent(latest.continued_by)}` }, t("event-continued")) : [t(`event-${latest.event}`), " ", h("time", { datetime: latest.at }, moment(latest.at))],
       acknowledged && [" · ✓ ", t("acknowledged", { who: plain(acknowledged.by), ago: ago(acknowledged.at, new Date()) })],
       assignee && [" · ", t("assigned-to", { who: plain(assignee) })],
       view.muted_until && [" · ", t("muted-until", { at: moment(view.muted_until) })],
@@ -217,7 +217,7 @@ function chart(view, latest) {
         !silence && band({ slots, length: HOUR, low, high, x, y, name: "band" }),
         !silence && line({ slots, length: HOUR, values: usual, x, y, name: "usual-line", steps: true }),
         columns({ slots, length: HOUR, parts: value.map((count) => [count]), classes: [silence ? "fill-neutral" : "fill-negative"], x, y }),
-        ...told.map((event) => firing(x(Date.parse(event.at)), box, event)),
+        ...apart(told, x).map((event) => firing(x(Date.parse(event.at)), box, event)),
       ],
       describe: (index) => [
         `${moment(slots[index])} UTC`,
@@ -229,6 +229,17 @@ function chart(view, latest) {
     legend([[silence ? "fill-neutral" : "fill-negative", t("observed")], !silence && ["swatch-band", t("expected-band")], ["swatch-window", t("window-shaded")], ["swatch-fire", t("rang-here")]].filter(Boolean)),
     table(view, silence),
   );
+}
+
+/** Of events that would be drawn over each other, the first. */
+function apart(events, x) {
+  let last = -Infinity;
+  return events.filter((event) => {
+    const at = x(Date.parse(event.at));
+    if (at - last < 12) return false;
+    last = at;
+    return true;
+  });
 }
 
 function firing(x, box, event) {
@@ -315,7 +326,7 @@ function history(view) {
           "li",
           { class: `tier-${event.event === "close" ? "closed" : event.tier}` },
           tierSign(event.tier),
-          h("div", {}, h("p", {}, h("strong", {}, t(`event-${event.event}`)), " ", h("span", { class: "faint" }, t(`tier-${event.tier}`))), h("p", { class: "faint" }, moment(event.at), event.count && event.kind !== "no-data" ? ` · ${event.count.observed} / ${expected(event.count.expected)} · ${hours(event.window_hours)}` : "", shareLine(event) ? ` · ${shareLine(event)}` : "")),
+          h("div", {}, h("p", {}, h("strong", {}, t(`event-${event.event}`)), " ", h("span", { class: "faint" }, t(`tier-${event.tier}`))), h("p", { class: "faint" }, moment(event.at), event.count && event.kind !== "no-data" ? ` · ${event.count.observed} / ${expectedShort(event.count.expected)} · ${hours(event.window_hours)}` : "", shareLine(event) ? ` · ${shareLine(event)}` : "")),
         ),
       ),
     ),
@@ -326,7 +337,7 @@ function related(view, now) {
   return h(
     "section",
     { class: "panel", "aria-label": t("related") },
-    h("h2", {}, t("related")),
+    heading(2, t("related"), view.related.length ? t("row-legend") : null),
     view.related.length ? h("ul", { class: "rows" }, view.related.map((incident) => incidentRow(incident, now))) : h("p", { class: "faint" }, t("related-none")),
   );
 }

@@ -68,7 +68,7 @@ function drawStrip(now) {
       t("open-figure"),
       number(heard.length),
       null,
-      h("p", { class: "tier-counts" }, tiers.map(([tier, count]) => h("span", { class: count ? `tier-${tier}` : "faint" }, tierSign(tier), `${count} ${t(`tier-${tier}`)}`))),
+      h("p", { class: "tier-counts" }, tiers.filter(([, count]) => count).map(([tier, count]) => h("span", { class: `tier-${tier}` }, tierSign(tier), `${count} ${t(`tier-${tier}`)}`)), !heard.length && h("span", { class: "faint" }, t("all-quiet"))),
     ),
     figure(
       t("per-minute"),
@@ -81,9 +81,9 @@ function drawStrip(now) {
       }),
       "wide",
     ),
-    first && figure(t("most-unusual"), h("a", { href: seriesLink(`company:${first.company}`) }, companyName(first.company)), t("most-unusual-more", { n: number(strongest(first), 1) })),
+    first && figure(t("most-unusual"), h("a", { href: seriesLink(`company:${first.company}`) }, companyName(first.company)), t("most-unusual-more", { n: number(strongest(first), 1) }), null, "named"),
     figure(t("fresh-sources"), number(now.sources.length), t("fresh-sources-more", { fresh: now.sources.length - silent, silent })),
-    now.canary !== null && figure(t("canary"), Number.isFinite(now.canary) ? `${number(now.canary)} s` : t("canary-none"), t("canary-more")),
+    now.canary && figure(t("canary"), now.canary.seconds === null ? t("canary-none") : `${number(now.canary.seconds)} s`, t("canary-more")),
     now.run && drawRun(now.run),
   ];
 }
@@ -95,7 +95,7 @@ function drawRun(run) {
   return figure(
     t("run"),
     run.ended ? t("run-ended") : `${number(100 * share)} %`,
-    t("run-more", { done: number(run.done), total: number(run.total ?? run.done), rate: number(run.rate) }),
+    run.ended || !run.total ? t("run-total", { n: number(run.total ?? run.done) }) : t("run-more", { done: number(run.done), total: number(run.total), rate: number(run.rate) }),
     h("progress", { max: 1, value: run.ended ? 1 : share, "aria-label": t("run") }),
   );
 }
@@ -106,16 +106,18 @@ function drawRinging(now, fresh) {
   const muted = now.incidents.filter((incident) => incident.muted_until);
   const mine = desk ? heard.filter((incident) => passes(desk, incident)) : [];
   const rest = heard.filter((incident) => !mine.includes(incident));
-  const companies = rest.filter((incident) => incident.company && incident.kind !== "no-data");
-  const wider = rest.filter((incident) => !incident.company && incident.kind !== "no-data");
+  const surges = rest.filter((incident) => incident.kind !== "no-data");
+  const loud = surges.filter((incident) => incident.tier !== "watch" && !incident.company);
+  const companies = surges.filter((incident) => incident.company);
+  const wider = surges.filter((incident) => !incident.company && !loud.includes(incident));
   const silent = rest.filter((incident) => incident.kind === "no-data");
   const isFresh = (incident) => Date.now() - (fresh.get(incident.incident) ?? 0) < FRESH_MS;
-  const cards = (incidents) => incidents.map((incident) => incidentCard(incident, now.at, { fresh: isFresh(incident) }));
+  const cards = (incidents) => byCompany(incidents).map(([incident, ...others]) => incidentCard(incident, now.at, { fresh: [incident, ...others].some(isFresh), others }));
   const rows = (incidents) => incidents.map((incident) => incidentRow(incident, now.at));
   const groups = [
     [t("my-desk"), mine.length && folded(cards(mine), CARDS, "cards")],
-    [desk ? t("companies") : null, companies.length && folded(cards(companies), CARDS, "cards")],
-    [t("wider"), wider.length && folded(rows(wider), 6, "rows")],
+    [desk ? t("everything") : null, loud.length + companies.length && folded(cards([...loud, ...companies].sort(loudest)), CARDS, "cards")],
+    [[t("wider"), h("span", { class: "faint row-legend" }, t("row-legend"))], wider.length && folded(rows(wider), 6, "rows")],
     [t("sources-silent"), silent.length && folded(rows(silent), 6, "rows")],
     [t("muted"), muted.length && folded(rows(muted), 3, "rows")],
   ].filter(([, list]) => list);
@@ -123,6 +125,20 @@ function drawRinging(now, fresh) {
     heading(2, t("ringing")),
     groups.length ? groups.map(([name, list]) => [name && h("h3", {}, name), list]) : silence(now.learning),
   ];
+}
+
+const TIERS = ["watch", "urgent", "flash"];
+const loudest = (one, other) => TIERS.indexOf(other.tier) - TIERS.indexOf(one.tier) || one.chance_per_year - other.chance_per_year;
+
+/** Incidents (the loudest first) by company: what a company's topics ring stands with what the company rings. */
+function byCompany(incidents) {
+  const groups = new Map();
+  for (const incident of incidents) {
+    const key = incident.company ?? incident.series;
+    groups.set(key, [...(groups.get(key) ?? []), incident]);
+  }
+  const whole = (incident) => incident.series_kind !== "company-topic";
+  return [...groups.values()].map((group) => (group.length > 1 && group[0].tier === group.find(whole)?.tier ? [group.find(whole), ...group.filter((incident) => incident !== group.find(whole))] : group));
 }
 
 /** Nothing rings: because all is quiet, or because the bell does not know yet what is usual. */
@@ -134,7 +150,7 @@ function silence(learning) {
 
 function drawClosed(now) {
   if (!now.closed.length) return null;
-  return [heading(2, t("recently-closed")), folded(now.closed.map((incident) => incidentRow(incident, now.at)), 6, "rows")];
+  return [heading(2, t("recently-closed"), t("row-legend")), folded(now.closed.map((incident) => incidentRow(incident, now.at)), 6, "rows")];
 }
 
 function drawPulse(now) {

@@ -76,7 +76,10 @@ function suggestions(go) {
   return h("div", { class: "empty" }, h("p", {}, t("pick-first")), rows.length > 0 && [h("p", { class: "faint" }, t("suggested")), h("p", { class: "suggested" }, rows.slice(0, 8).map((row) => h("button", { type: "button", onclick: () => go([`company:${row.company}`]) }, foreign(seriesName(`company:${row.company}`)))))]);
 }
 
-/** Net sentiment smoothed over about a twelfth of the range, weighted by volume; null where nothing was read. */
+const PRIOR = 3; // documents that say nothing: a few of one mind are no trend
+
+/** Net sentiment smoothed over about a twelfth of the range, weighted by volume, drawn to 0 where little was read; null
+ * where nothing was. */
 export function netSentiment(points) {
   const reach = Math.max(1, Math.round(points.length / 24));
   return points.map((_, middle) => {
@@ -85,7 +88,7 @@ export function netSentiment(points) {
       net += points[at][3] - points[at][1];
       all += points[at][1] + points[at][2] + points[at][3];
     }
-    return all ? net / all : null;
+    return all ? net / (all + PRIOR) : null;
   });
 }
 
@@ -153,7 +156,7 @@ function draw(main, views, range) {
         which === 0 && legend([["fill-negative", t("negative")], ["fill-neutral", t("neutral")], ["fill-positive", t("positive")]]),
       ),
     ),
-    h("div", { class: "columns even" }, incidentList(incidents), range && storyList(views[0].series, range)),
+    range ? h("div", { class: "columns story-columns" }, storyList(views[0].series, range), incidentList(incidents)) : incidentList(incidents),
   );
 }
 
@@ -170,7 +173,7 @@ function marker(x, box, incident) {
 
 function incidentList(incidents) {
   const now = live.now?.at ?? new Date().toISOString();
-  return h("section", { class: "panel", "aria-label": t("incidents") }, heading(2, t("incidents")), incidents.length ? folded(incidents.map((incident) => incidentRow(incident, now)), 8, "rows") : h("p", { class: "faint" }, t("incidents-none")));
+  return h("section", { class: "panel", "aria-label": t("incidents") }, heading(2, t("incidents"), incidents.length ? t("row-legend") : null), incidents.length ? folded(incidents.map((incident) => incidentRow(incident, now)), 8, "rows") : h("p", { class: "faint" }, t("incidents-none")));
 }
 
 function storyList(series, range) {

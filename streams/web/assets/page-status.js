@@ -29,7 +29,7 @@ function draw(status) {
   const { counts } = status;
   const sentiments = Object.entries(counts.sentiments).map(([label, count]) => `${number(count)} ${t(label)}`);
   const figure = (name, value, more) => h("div", { class: "figure" }, h("p", { class: "figure-name" }, name), h("p", { class: "figure-value" }, value), more && h("p", { class: "faint" }, more));
-  const refused = Object.entries(counts.dead_letters);
+  const refused = Object.entries(counts.dead_letters).sort(([, one], [, other]) => other - one);
   return [
     h(
       "section",
@@ -43,14 +43,18 @@ function draw(status) {
     h(
       "div",
       { class: "columns even" },
-      h("section", { class: "panel", "aria-label": t("services") }, h("h2", {}, t("services")), status.services ? services(status.services) : h("p", { class: "faint" }, t("services-none")), h("p", { class: "faint small" }, t("store"), ": ", plain(status.store))),
+      h(
+        "div",
+        {},
+        h("section", { class: "panel", "aria-label": t("services") }, h("h2", {}, t("services")), status.services ? services(status.services) : h("p", { class: "faint" }, t("services-none")), h("p", { class: "faint small" }, t("store"), ": ", plain(status.store))),
+        h("section", { class: "panel", "aria-label": t("sources") }, h("h2", {}, t("sources")), table([t("source"), t("latest"), t("documents-24h")], status.sources.map((source) => [foreign(source.source), ago(source.latest, status.at), number(source.documents)]))),
+      ),
       h(
         "section",
         { class: "panel", "aria-label": t("refused") },
         h("h2", {}, t("refused")),
         refused.length ? table([t("reason"), t("count")], refused.map(([reason, count]) => [foreign(reason), number(count)])) : h("p", { class: "faint" }, t("refused-none")),
       ),
-      h("section", { class: "panel", "aria-label": t("sources") }, h("h2", {}, t("sources")), table([t("source"), t("latest"), t("documents-24h")], status.sources.map((source) => [foreign(source.source), ago(source.latest, status.at), number(source.documents)]))),
     ),
   ];
 }

@@ -3,10 +3,12 @@
 import { h, s, foreign, plain, safeUrl } from "./dom.js";
 import { gauge } from "./charts.js";
 import {
-  ago, clock, expected, fullMoment, hours, howOften, incidentLink, moment, number, percent, seriesKind, seriesLink,
+  ago, clock, day, expected, expectedShort, fullMoment, hours, howOften, incidentLink, moment, number, percent, seriesKind, seriesLink,
   seriesName, topicName,
 } from "./format.js";
 import { t } from "./words.js";
+
+const DAY = 86400e3;
 
 const SHAPES = {
   watch: ["M8 2.200 13.800 8 8 13.800 2.200 8z", "none"],
@@ -64,7 +66,7 @@ export function countGauge(incident) {
 }
 
 /** An incident as a card: what, how much against what is usual, the strongest text. */
-export function incidentCard(incident, now, { fresh = false } = {}) {
+export function incidentCard(incident, now, { fresh = false, others = [] } = {}) {
   const closed = incident.event === "close";
   return h(
     "li",
@@ -91,6 +93,7 @@ export function incidentCard(incident, now, { fresh = false } = {}) {
         .filter(Boolean)
         .map((fact) => h("span", {}, fact)),
     ),
+    others.length > 0 && h("p", { class: "others" }, h("span", { class: "faint" }, t("also")), others.map((other) => h("a", { href: incidentLink(other.incident), title: finding(other) }, tierSign(other.tier), other.topic ? topicName(other.topic) : plain(seriesName(other.series))))),
   );
 }
 
@@ -115,8 +118,8 @@ export function incidentRow(incident, now) {
       tierSign(incident.tier),
       h("span", { class: "visually-hidden" }, t(`tier-${incident.tier}`), closed && `, ${t("closed")}`, ": "),
       foreign(seriesName(incident.series), "span", { class: "series-name" }),
-      h("span", { class: "row-figure" }, incident.kind === "no-data" ? hours(incident.window_hours) : incident.count ? `${incident.count.observed} / ${expected(incident.count.expected)}` : ""),
-      h("time", { class: "faint", datetime: incident.at }, closed ? clock(incident.at) : ago(incident.at, now)),
+      h("span", { class: "row-figure" }, incident.kind === "no-data" ? hours(incident.window_hours) : incident.count ? `${incident.count.observed} / ${expectedShort(incident.count.expected)}` : ""),
+      h("time", { class: "faint", datetime: incident.at }, closed ? (new Date(now) - new Date(incident.at) < DAY ? clock : day)(incident.at) : ago(incident.at, now)),
     ),
   );
 }
