@@ -44,9 +44,9 @@ def incident_view(
 def point_of(point: SeriesPoint) -> list[Any]:
     """A point as the charts take it: start, negative, neutral, positive, new negative stories, expected, low, high,
     surprise."""
-    counts = [point.negative, point.neutral, point.positive, point.novel_negative]
-    usual = [point.expected, point.expected_low, point.expected_high]
-    return [format_instant(point.start), *counts, *(round(value, 4) for value in usual), round(point.surprise, 2)]
+    counts = [point.negative, point.neutral, point.positive]
+    numbers = [point.novel_negative, point.expected, point.expected_low, point.expected_high, point.surprise]
+    return [format_instant(point.start), *counts, *(round(value, 3) for value in numbers)]
 
 
 def _related(store: Store, events: Sequence[Alert]) -> list[Alert]:

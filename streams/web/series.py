@@ -52,7 +52,7 @@ def _by_day(points: Sequence[SeriesPoint]) -> list[list[Any]]:
         for index, count in enumerate(counts, start=1):
             row[index] += count
         row[8] = max(row[8], round(point.surprise, 2))
-    return [[*row[:5], round(row[5], 4), *row[6:]] for row in days.values()]
+    return [[*row[:4], round(row[4], 3), round(row[5], 3), *row[6:]] for row in days.values()]
 
 
 @dataclass

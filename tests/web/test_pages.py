@@ -46,7 +46,7 @@ def test_a_visitor_sees_what_rings_and_understands_why(browser: Browser) -> None
         "2.1 were to be expected, and hardly ever more than 6",
         "70 % of 20 stories are negative, where 27 % are usual",
         "about once in 32 years",
-        "Fewer than 9 new negative stories",
+        "Less than 9 new negative stories",
         "one text pushed by many accounts at once",
         "got louder",
     )

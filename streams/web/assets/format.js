@@ -15,7 +15,7 @@ export const number = (value, digits = 0) =>
 
 export const percent = (part, whole) => (whole ? `${number((100 * part) / whole)}${languageNow() === "zh" ? "%" : " %"}` : "–");
 
-/** An expected count: whole from 10 on, one digit below. */
+/** A count of stories, each by its probability, or an expected one: whole from 10 on, one digit below. */
 export function expected(value) {
   if (value >= 10 || Number.isInteger(value)) return number(value);
   return value >= 0.05 ? number(value, 1) : t("almost-none");

@@ -153,33 +153,34 @@ function why(alert) {
   if (alert.kind === "no-data") {
     sentences.push(alert.event === "close" ? t("why-heard", { window }) : t("why-silence", { window, expected: expected(count?.expected ?? 0), often: howOften(alert.chance_per_year) }));
   } else {
-    if (count) sentences.push(t("why-count", { window, at: fullMoment(alert.window_end), n: count.observed, expected: expected(count.expected), high: number(count.expected_high) }));
+    if (count) sentences.push(t("why-count", { window, at: fullMoment(alert.window_end), n: expected(count.observed), expected: expected(count.expected), high: number(count.expected_high) }));
     if (alert.kind === "sentiment" && share?.total) sentences.push(t("why-share", { share: percent(share.observed, share.total), total: share.total, usual: percent(share.expected, share.total) }));
     else if (alert.kind === "volume") sentences.push(share?.total ? t("why-no-share", { share: percent(share.observed, share.total), total: share.total }) : t("why-share-untested"));
     sentences.push(t("why-chance", { often: howOften(alert.chance_per_year) }));
     if (alert.coordinated) sentences.push(t("why-coordinated"));
   }
-  const silent = alert.kind === "no-data" ? t("silent-if-data") : alert.silent_below ? t("silent-if-count", { n: alert.silent_below }) : null;
+  const silent = alert.kind === "no-data" ? t("silent-if-data") : alert.silent_below ? t("silent-if-count", { n: number(alert.silent_below, 1) }) : null;
   return h(
     "section",
     { class: "panel why", "aria-label": t("why") },
     h("h2", {}, t("why")),
     sentences.map((sentence) => h("p", { class: "reason" }, sentence)),
     alert.kind !== "no-data" && h("div", { class: "measures" }, measure(t("stories-window"), count, alert.tier), share?.total > 0 && measure(t("share-window"), share, alert.tier, true)),
+    alert.kind !== "no-data" && h("p", { class: "faint small counted-by" }, t("counted-by")),
     silent && h("div", { class: "silent-if" }, h("h3", {}, t("silent-if")), h("p", {}, silent)),
   );
 }
 
 function measure(name, given, tier, share = false) {
   if (!given) return null;
-  const seen = share ? `${percent(given.observed, given.total)}` : number(given.observed);
+  const seen = share ? `${percent(given.observed, given.total)}` : expected(given.observed);
   const usual = share ? percent(given.expected, given.total) : expected(given.expected);
   const range = share ? [percent(given.expected_low, given.total), percent(given.expected_high, given.total)] : [number(given.expected_low), number(given.expected_high)];
   return h(
     "div",
     { class: "measure" },
     h("p", { class: "measure-name faint" }, name),
-    h("p", { class: "measure-value" }, h("strong", {}, seen), share && h("span", { class: "faint" }, t("of-total", { n: given.observed, total: given.total })), h("span", { class: "faint" }, t("usual", { expected: usual }))),
+    h("p", { class: "measure-value" }, h("strong", {}, seen), share && h("span", { class: "faint" }, t("of-total", { n: expected(given.observed), total: given.total })), h("span", { class: "faint" }, t("usual", { expected: usual }))),
     gauge({ seen: given.observed, low: given.expected_low, high: given.expected_high, expected: given.expected, top: share ? given.total : 0, tier, label: `${name}: ${seen}, ${t("usual-range", { low: range[0], high: range[1] })}` }),
     h("p", { class: "faint small" }, t("usual-range", { low: range[0], high: range[1] })),
   );
@@ -221,7 +222,7 @@ function chart(view, latest) {
       ],
       describe: (index) => [
         `${moment(slots[index])} UTC`,
-        `${t("observed")}: ${value[index]}`,
+        `${t("observed")}: ${number(value[index], 1)}`,
         silence ? "" : `${t("expected")}: ${expected(usual[index])} (${number(low[index])} – ${number(high[index])})`,
         ...told.filter((event) => Date.parse(event.at) >= slots[index] && Date.parse(event.at) < slots[index] + HOUR).map((event) => `◆ ${t(`tier-${event.tier}`)} ${t(`event-${event.event}`)} ${clock(event.at)}`),
       ],
@@ -258,7 +259,7 @@ function table(view, silence) {
           "table",
           { class: "plain" },
           h("thead", {}, h("tr", {}, [t("time"), t("observed"), t("expected"), t("expected-band")].map((name) => h("th", { scope: "col" }, name)))),
-          h("tbody", {}, view.points.map((point) => h("tr", {}, h("td", {}, moment(point[0])), h("td", {}, silence ? point[1] + point[2] + point[3] : point[4]), h("td", {}, expected(point[5])), h("td", {}, `${number(point[6])} – ${number(point[7])}`)))),
+          h("tbody", {}, view.points.map((point) => h("tr", {}, h("td", {}, moment(point[0])), h("td", {}, number(silence ? point[1] + point[2] + point[3] : point[4], 1)), h("td", {}, expected(point[5])), h("td", {}, `${number(point[6])} – ${number(point[7])}`)))),
         ),
       ),
     ]);
@@ -326,7 +327,7 @@ function history(view) {
           "li",
           { class: `tier-${event.event === "close" ? "closed" : event.tier}` },
           tierSign(event.tier),
-          h("div", {}, h("p", {}, h("strong", {}, t(`event-${event.event}`)), " ", h("span", { class: "faint" }, t(`tier-${event.tier}`))), h("p", { class: "faint" }, moment(event.at), event.count && event.kind !== "no-data" ? ` · ${event.count.observed} / ${expectedShort(event.count.expected)} · ${hours(event.window_hours)}` : "", shareLine(event) ? ` · ${shareLine(event)}` : "")),
+          h("div", {}, h("p", {}, h("strong", {}, t(`event-${event.event}`)), " ", h("span", { class: "faint" }, t(`tier-${event.tier}`))), h("p", { class: "faint" }, moment(event.at), event.count && event.kind !== "no-data" ? ` · ${expected(event.count.observed)} / ${expectedShort(event.count.expected)} · ${hours(event.window_hours)}` : "", shareLine(event) ? ` · ${shareLine(event)}` : "")),
         ),
       ),
     ),

@@ -46,7 +46,7 @@ export function finding(incident) {
   }
   if (!incident.count) return "";
   return t("count-line", {
-    n: incident.count.observed, window: hours(incident.window_hours), expected: expected(incident.count.expected),
+    n: expected(incident.count.observed), window: hours(incident.window_hours), expected: expected(incident.count.expected),
   });
 }
 
@@ -61,7 +61,7 @@ export function countGauge(incident) {
   if (!count || incident.kind === "no-data") return null;
   return gauge({
     seen: count.observed, low: count.expected_low, high: count.expected_high, expected: count.expected, tier: incident.tier,
-    label: `${t("seen", { n: count.observed })}, ${t("usual-range", { low: count.expected_low, high: count.expected_high })}`,
+    label: `${t("seen", { n: expected(count.observed) })}, ${t("usual-range", { low: count.expected_low, high: count.expected_high })}`,
   });
 }
 
@@ -118,7 +118,7 @@ export function incidentRow(incident, now) {
       tierSign(incident.tier),
       h("span", { class: "visually-hidden" }, t(`tier-${incident.tier}`), closed && `, ${t("closed")}`, ": "),
       foreign(seriesName(incident.series), "span", { class: "series-name" }),
-      h("span", { class: "row-figure" }, incident.kind === "no-data" ? hours(incident.window_hours) : incident.count ? `${incident.count.observed} / ${expectedShort(incident.count.expected)}` : ""),
+      h("span", { class: "row-figure" }, incident.kind === "no-data" ? hours(incident.window_hours) : incident.count ? `${expected(incident.count.observed)} / ${expectedShort(incident.count.expected)}` : ""),
       h("time", { class: "faint", datetime: incident.at }, closed ? (new Date(now) - new Date(incident.at) < DAY ? clock : day)(incident.at) : ago(incident.at, now)),
     ),
   );

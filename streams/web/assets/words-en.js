@@ -55,7 +55,7 @@ export const words = {
   "why-coordinated": "Part of it is one text pushed by many accounts at once. It is flagged and did not count.",
   "why-silence": "Nothing has come from this source for {window}. At its usual rate {expected} stories would have been due. By chance such a gap occurs {often}.",
   "why-heard": "The source was heard again after {window} without a document.",
-  "silent-if": "What would have kept it silent?", "silent-if-count": "Fewer than {n} new negative stories in that window.",
+  "silent-if": "What would have kept it silent?", "counted-by": "A story counts by how sure the classifier is that it is negative.", "silent-if-count": "Less than {n} new negative stories in that window.",
   "silent-if-data": "A single document from the source.",
   "stories-window": "New negative stories", "share-window": "Share of negative stories", "usual": "usual {expected}",
   "usual-range": "usual range {low} – {high}", "seen": "{n} seen", "of-total": "{n} of {total}",

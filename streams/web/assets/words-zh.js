@@ -55,7 +55,7 @@ export const words = {
   "why-coordinated": "其中一部分是许多账号同时推送的同一段文字，已标记，且未计入。",
   "why-silence": "该来源已有 {window}没有消息。按平常的频率，应有 {expected} 条。仅凭偶然，这样的空白{often}。",
   "why-heard": "该来源在静默 {window}后恢复。",
-  "silent-if": "怎样就不会报警？", "silent-if-count": "该时间窗内新的负面报道少于 {n} 条。",
+  "silent-if": "怎样就不会报警？", "counted-by": "每条报道按分类器判断其为负面的概率计数。", "silent-if-count": "该时间窗内新的负面报道少于 {n} 条。",
   "silent-if-data": "只要该来源有一条文档。",
   "stories-window": "新的负面报道", "share-window": "负面报道占比", "usual": "平常 {expected}",
   "usual-range": "平常范围 {low} – {high}", "seen": "实际 {n}", "of-total": "{total} 中的 {n}",
