@@ -26,6 +26,7 @@ from processors.errors import ConfigurationError
 from processors.identity import format_instant
 from processors.messages import DeadLetter, Tick
 from streams.codec import encode
+from streams.feed_lease import FeedLease
 from streams.feed_plan import Line, as_step, with_rounds
 from streams.files import Ordered, Progress, ordered_as
 from streams.kafka_clients import broker_errors, consumer, producer
@@ -43,6 +44,8 @@ _UNDER_WAY_BYTES: Final = 32 * 1024 * 1024
 """Sent but not yet acknowledged, at most."""
 
 _FOREVER_MS: Final = 2**31 - 1
+_KEEP_SECONDS: Final = 1.0
+"""Between two looks at whether this feed is still the one."""
 
 Reached = Callable[[int], None]
 """Told how many steps of the feed are done."""
@@ -115,23 +118,24 @@ def feed_files(
 
     `reading` is told bytes read while the files are put in order; `start` is then told the number of lines and gives
     what is told how many are done. Called again with the same files after an interruption it goes on where it stood.
-    Raises ConfigurationError, before anything is sent, where a file cannot be read or is damaged, where a clock runs on
-    the prefix, or where its time is already later than the files; RetryableError where Kafka fails.
+    Raises ConfigurationError, before anything is sent, where a file cannot be read or is damaged, where another feed or a
+    clock runs on the prefix, or where its time is already later than the files; RetryableError where Kafka fails.
     """
     began = monotonic()
     files = _content_of(paths)
     check_topics(settings)
     topics = Topics(settings.kafka)
-    with broker_errors(settings.kafka, "looking where the feed stands"):
-        ends = _ends(settings, topics, files)
-    own = next((end.own for end in ends if end.own), None)
-    mark = Mark(files, own.began if own else int(datetime.now(UTC).timestamp() * 1000), 0)
-    lines = ordered_as(paths, as_step, now=datetime.fromtimestamp(mark.began / 1000, UTC), progress=reading)
-    if lines.damage:
-        raise ConfigurationError("\n".join((*lines.damage, "nothing was sent")))
-    _check_time(ends, files, _first_instant(lines), settings)
-    with broker_errors(settings.kafka, "feeding; the same command goes on where it stood"):
-        summary = _send(lines, settings, topics, mark, ends, pace, start(len(lines)))
+    with FeedLease(settings) as lease:
+        with broker_errors(settings.kafka, "looking where the feed stands"):
+            ends = _ends(settings, topics, files)
+        own = next((end.own for end in ends if end.own), None)
+        mark = Mark(files, own.began if own else int(datetime.now(UTC).timestamp() * 1000), 0)
+        lines = ordered_as(paths, as_step, now=datetime.fromtimestamp(mark.began / 1000, UTC), progress=reading)
+        if lines.damage:
+            raise ConfigurationError("\n".join((*lines.damage, "nothing was sent")))
+        _check_time(ends, files, _first_instant(lines), settings)
+        with broker_errors(settings.kafka, "feeding; the same command goes on where it stood"):
+            summary = _send(lines, settings, topics, mark, ends, pace, start(len(lines)), lease)
     summary.seconds = monotonic() - began
     return summary
 
@@ -144,13 +148,14 @@ def _send(
     ends: Sequence[End],
     pace: Pace,
     reached: Reached,
+    lease: FeedLease,
 ) -> FeedSummary:
     done = {end.place: end.own.step if end.own else -1 for end in ends}
     summary = FeedSummary()
     letters: set[bytes] | None = None
     timer = _Timer(pace)
     passed = 0
-    with _Sender(settings) as sender:
+    with _Sender(settings, lease) as sender:
         for step, item in enumerate(with_rounds(lines, len(done))):
             header = Mark(mark.files, mark.began, step).header()
             if isinstance(item, Tick):
@@ -182,9 +187,12 @@ def _send(
 
 
 class _Sender:
-    """A producer of which no more is under way than memory should hold, and which waits for Kafka without end."""
+    """A producer of which no more is under way than memory should hold, and which waits for Kafka without end; it sends
+    as long as the feed's lease lasts."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, lease: FeedLease) -> None:
+        self._lease = lease
+        self._kept = monotonic()
         self._producer: KafkaProducer = producer(
             settings.kafka,
             batch_size=128 * 1024,
@@ -203,6 +211,9 @@ class _Sender:
 
     def send(self, place: TopicPartition, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]) -> None:
         """Send one record; wait for earlier ones where too much is under way."""
+        if monotonic() - self._kept > _KEEP_SECONDS:
+            self._lease.keep()
+            self._kept = monotonic()
         future = self._producer.send(place.topic, value, key, headers, place.partition)
         self._under_way.append((future, len(value)))
         self._bytes += len(value)

@@ -55,7 +55,7 @@ def consumer(
         "allow_auto_create_topics": False,
         "max_partition_fetch_bytes": LARGEST,
     }
-    return _reached(settings, lambda: KafkaConsumer(**_connection(settings), **(defaults | options)))
+    return _reached(settings, lambda: KafkaConsumer(**(_connection(settings) | defaults | options)))
 
 
 @contextmanager

@@ -5,6 +5,7 @@ answer came from the version that was checked, and what came is a distribution o
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 from typing import Any, Final, TypeVar
@@ -45,6 +46,8 @@ _CHANNEL: Final = (
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 2_000),
 )
+
+_LOG: Final = logging.getLogger("tocsin")
 
 T = TypeVar("T")
 Outputs = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -194,9 +197,11 @@ class TritonClassifier:
                 if error.status() not in AWAY:
                     self._breaker.succeeded()
                     raise
-                self._breaker.failed(monotonic())
+                why = f"Triton at {self._settings.server}: {error.message()}"
+                if self._breaker.failed(monotonic()):
+                    _LOG.warning("%s; documents wait, and are labelled when it answers", why)
                 self._checked.clear()  # it may come back with another model
-                self._waiting(f"Triton at {self._settings.server}: {error.message()}")
+                self._waiting(why)
             else:
                 self._breaker.succeeded()
                 return answer

@@ -21,13 +21,14 @@ from processors.errors import ConfigurationError, PoisonError, RetryableError
 from processors.identity import format_instant, partition_of
 from processors.messages import Canary, Tick
 from streams.codec import decode, encode
+from streams.feed_lease import feed_runs
 from streams.kafka_clients import broker_errors, consumer, producer
-from streams.log_reader import backwards, bounds, header_of, partitions_of, tick_of
+from streams.log_reader import backwards, bounds, partitions_of, tick_of
 from streams.services.clock_canary import MISSED, CanaryWatch
 from streams.services.monitor import Monitor
 from streams.services.resilience import waits
 from streams.settings import Settings
-from streams.topics import FEED_HEADER, TICK, TYPE_HEADER, Topics
+from streams.topics import TICK, TYPE_HEADER, Topics
 from streams.topics_admin import check_topics
 
 ROUND_SECONDS: Final = 10.0
@@ -35,9 +36,6 @@ ROUND_SECONDS: Final = 10.0
 
 AHEAD: Final = timedelta(minutes=1)
 """A log whose time is further ahead than this is no matter of two computers' clocks."""
-
-FEEDING: Final = timedelta(seconds=60)
-"""A tick of a feed that came more recently than this may be followed by others."""
 
 _LOOK_BACK: Final = 20
 """Records looked at for the latest canary that came back before the start, transaction markers among them."""
@@ -156,20 +154,18 @@ class _Clock:
 
     def _latest_tick(self, settings: Settings) -> datetime | None:
         """The latest tick in the log. Raises ConfigurationError where another clock than time's own runs there."""
+        if feed_runs(settings):
+            raise ConfigurationError(
+                f"a feed is writing history to the prefix {settings.kafka.prefix} and is its clock: wait until it is done, or "
+                "use another kafka.prefix"
+            )
         latest: datetime | None = None
         with _reader(settings, isolation="read_uncommitted") as reader:
             for place in self._places:
-                found = next(((record, tick) for record in backwards(reader, place) if (tick := tick_of(record))), None)
+                found = next((tick for record in backwards(reader, place) if (tick := tick_of(record))), None)
                 if found is None:
                     continue
-                record, tick = found
-                came = datetime.fromtimestamp(record.timestamp / 1000, UTC)
-                if header_of(record, FEED_HEADER) and _now() - came < FEEDING:
-                    raise ConfigurationError(
-                        f"a feed is writing history to the prefix {settings.kafka.prefix} and is its clock: wait until "
-                        "a minute after it is done, or use another kafka.prefix"
-                    )
-                latest = tick.at if latest is None else max(latest, tick.at)
+                latest = found.at if latest is None else max(latest, found.at)
         if latest and latest > _now() + AHEAD:
             raise ConfigurationError(
                 f"time on the prefix {settings.kafka.prefix} has already reached {format_instant(latest)}: set this "

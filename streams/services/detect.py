@@ -16,7 +16,7 @@ from kafka.errors import KafkaError
 from processors.errors import RetryableError
 from streams import kafka_clients
 from streams.partition_detector import Place
-from streams.services.detect_assignor import Dealer
+from streams.services.dealer import Dealer
 from streams.services.detect_metrics import DetectMetrics
 from streams.services.detect_partition import OwnedPartition
 from streams.services.detect_takeover import readers, take_over

@@ -13,7 +13,6 @@ from time import monotonic
 from typing import Any, Final
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
-from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from kafka.errors import (
     CommitFailedError,
     IllegalGenerationError,
@@ -29,6 +28,8 @@ from streams.elastic_bulk import Limits, Result
 from streams.elastic_client import connect
 from streams.elastic_indices import IndexKind, Indices, install
 from streams.elastic_writes import Writer
+from streams.log_reader import partitions_of
+from streams.services.dealer import Dealer
 from streams.services.index_batch import MESSAGES, Entry, read, settle
 from streams.services.index_metrics import IndexMetrics
 from streams.services.monitor import Monitor
@@ -85,6 +86,12 @@ class Worker:
         self._dead_letters = topics.name("deadletters")
         self._kinds: dict[str, IndexKind] = {topics.name(kind): kind for kind in MESSAGES}
         self._assignments = _Assignments()
+        places = [
+            place
+            for spec in topics.specs()
+            if spec.name in self._kinds
+            for place in partitions_of(spec.name, spec.partitions)
+        ]
         self._consumer: KafkaConsumer = kafka_clients.consumer(
             settings.kafka,
             group=topics.group("index"),
@@ -92,7 +99,7 @@ class Worker:
             fetch_max_bytes=settings.index.batch_bytes,
             session_timeout_ms=_SESSION_MS,
             heartbeat_interval_ms=_SESSION_MS // 3,
-            partition_assignment_strategy=(RoundRobinPartitionAssignor,),
+            partition_assignment_strategy=(Dealer(places),),
             metrics_enabled=False,
         )
 
@@ -146,8 +153,8 @@ class Worker:
             if len(pending) < before:
                 self._breaker.succeeded()
                 seconds = waits(self._settings.services)
-            elif pending:
-                self._breaker.failed(now)
+            elif pending and self._breaker.failed(now):
+                log.warning("%s; what is read waits, and is written when it answers", pending[0].result.why)
             self._metrics.breaker(self._breaker)
             if pending and not self._rest(pending[0].result.why, max(next(seconds), self._breaker.wait(now))):
                 return False

@@ -38,5 +38,7 @@ def configure_logs(service: str, level: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(True)
     if level in ("warning", "error"):
-        # The client complains of what it mends itself, a closed connection or a slow poll; what it can't, it raises.
-        logging.getLogger("kafka").setLevel(logging.CRITICAL)
+        # Clients complain of what they mend, or what is tried again: a closed connection, a slow poll, each call that
+        # fails. What they can't mend they raise, and we tell of it once.
+        for client in ("kafka", "elastic_transport"):
+            logging.getLogger(client).setLevel(logging.CRITICAL)

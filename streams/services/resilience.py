@@ -56,8 +56,10 @@ class Breaker:
         """The dependency answered."""
         self._failed, self._opened_at, self._trying = 0, None, False
 
-    def failed(self, now: float) -> None:
-        """The dependency did not."""
+    def failed(self, now: float) -> bool:
+        """The dependency did not; whether it counts as away from now on, once for each time that it is."""
         self._failed += 1
+        was_closed = self._opened_at is None
         if self._trying or self._failed >= self._allowed:
             self._opened_at, self._trying = now, False
+        return was_closed and self._opened_at is not None

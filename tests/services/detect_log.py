@@ -25,6 +25,7 @@ from streams.partition_detector import Place
 from streams.services.detect import places
 from streams.settings import Settings, load_settings
 from streams.topics import CANARY, TICK, TYPE_HEADER, Topics
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -145,14 +146,14 @@ class Log:
 
     def flush(self) -> None:
         """Everything sent is there."""
-        self._producer.flush(timeout=60)
+        self._producer.flush(timeout=PATIENCE)
 
     def ends(self) -> dict[TopicPartition, int]:
         """The end of every partition of the log."""
         partitions = [TopicPartition(place.topic, place.partition) for place in places(self.settings)]
         return dict(self._watcher.end_offsets(partitions))
 
-    def wait_until_applied(self, seconds: float = 120) -> None:
+    def wait_until_applied(self, seconds: float = PATIENCE) -> None:
         """Until the group has committed everything."""
         deadline = time.monotonic() + seconds
         while (left := self.lag()) > 0:
@@ -184,7 +185,7 @@ def committed_records(settings: Settings, topic: str) -> dict[int, list[Any]]:
         consumer.assign(partitions)
         consumer.seek_to_beginning(*partitions)
         found: dict[int, list[Any]] = {p.partition: [] for p in partitions}
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while any(consumer.position(p) < end for p, end in reached.items()):
             assert time.monotonic() < deadline, f"{topic} cannot be read to its end"
             for partition, records in consumer.poll(timeout_ms=200).items():
@@ -242,7 +243,7 @@ class Workers:
     def end(self, worker: Worker, number: int = signal.SIGKILL) -> int:
         """End a worker by a signal; its code."""
         worker.send_signal(number)
-        code = worker.wait(30)
+        code = worker.wait(PATIENCE)
         self.running.remove(worker)
         return code
 
@@ -257,7 +258,7 @@ class Workers:
         """End them all."""
         for worker in self.running:
             worker.kill()
-            worker.wait(30)
+            worker.wait(PATIENCE)
         self.running.clear()
 
 

@@ -3,6 +3,7 @@ stranger's client sees it."""
 
 import base64
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from streams.settings import Settings, load_settings
 from streams.stack.kafka import Kafka
 from streams.stack.ports import Ports
 from streams.topics_admin import create_topics
+from tests.patience import PATIENCE
 
 TOCSIN = Path(sys.executable).parent / "tocsin"
 
@@ -146,17 +148,23 @@ class Rig:
     def has(self, kind: str, count: int) -> bool:
         return len(self.held(kind)) >= count
 
-    def get(self, path: str) -> tuple[int, str]:
-        """Status and body of a page of the worker's monitor."""
+    def get(self, path: str, port: int | None = None) -> tuple[int, str]:
+        """Status and body of a page of the worker's monitor; of another worker's with its `port`."""
         try:
             with urllib.request.urlopen(
-                f"http://127.0.0.1:{self.flags['services.index_port']}{path}", timeout=5
+                f"http://127.0.0.1:{port or self.flags['services.index_port']}{path}", timeout=5
             ) as page:
                 return page.status, page.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
         except OSError:
             return 0, ""
+
+    def partitions(self, port: int) -> set[tuple[str, str]]:
+        """Short topic and partition of all that the worker of a port reads, as it tells."""
+        page = self.get("/metrics", port)[1]
+        found = re.findall(r'^tocsin_lag_records\{partition="(\d+)",topic="([^"]+)"\}', page, re.MULTILINE)
+        return {(topic.rpartition(".")[2], partition) for partition, topic in found}
 
     def outcomes(self) -> Counter[str]:
         """What the worker counted, by outcome."""
@@ -192,7 +200,7 @@ def new_rig(kafka: Kafka, elastic: ElasticsearchSettings, folder: Path) -> Itera
     group.close()
 
 
-def until(what: Callable[[], Any], seconds: float = 120, *, every: float = 0.3) -> Any:
+def until(what: Callable[[], Any], seconds: float = PATIENCE, *, every: float = 0.3) -> Any:
     """What `what` gives once it is true; fails after `seconds`."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -205,4 +213,4 @@ def until(what: Callable[[], Any], seconds: float = 120, *, every: float = 0.3) 
 def stop(process: subprocess.Popen[bytes]) -> int:
     """Ask it to end as a supervisor does; its exit code."""
     process.send_signal(signal.SIGTERM)
-    return process.wait(30)
+    return process.wait(PATIENCE)

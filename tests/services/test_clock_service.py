@@ -18,13 +18,15 @@ from processors.identity import format_instant
 from processors.linking import Linker
 from processors.messages import Canary, Document, Tick
 from streams.codec import decode, decode_document, encode
+from streams.feed_lease import FeedLease
 from streams.log_reader import tick_of
 from streams.services import clock
 from streams.services.clock_canary import CanaryWatch, canary_document
 from streams.services.monitor import Monitor, Progress
 from streams.settings import load_master, load_settings
 from streams.stack.kafka import Kafka
-from streams.topics import CANARY_SOURCE, FEED_HEADER, TICK, TYPE_HEADER
+from streams.topics import CANARY_SOURCE, TICK, TYPE_HEADER
+from tests.patience import PATIENCE
 
 MINUTE = timedelta(minutes=1)
 NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
@@ -53,7 +55,7 @@ def ticks(prefix: Prefix) -> dict[str, list[datetime]]:
     }
 
 
-def wait_for(condition: object, seconds: float = 30) -> None:
+def wait_for(condition: object, seconds: float = PATIENCE) -> None:
     assert callable(condition)
     deadline = time.monotonic() + seconds
     while not condition():
@@ -94,7 +96,7 @@ def test_two_clocks_of_which_one_is_frozen_and_woken_never_turn_time_back(kafka:
         wait_for(lambda: len(ticks(prefix)["news/0"]) > before + 10, seconds=60)
         for process in clocks:
             process.terminate()
-        assert [process.wait(15) for process in clocks] == [0, 0]
+        assert [process.wait(PATIENCE) for process in clocks] == [0, 0]
     finally:
         for process in clocks:
             process.kill()
@@ -140,9 +142,7 @@ def test_a_log_whose_time_lies_in_the_future_is_not_ticked(kafka: Kafka) -> None
 
 def test_beside_a_feed_of_history_the_clock_does_not_tick(kafka: Kafka) -> None:
     prefix = new_prefix(kafka, **FAST)
-    headers = [(TYPE_HEADER, TICK), (FEED_HEADER, b"00ff 1700000000000 0")]
-    prefix.send("social", encode(Tick(NOON)), partition=1, headers=headers)
-    with pytest.raises(ConfigurationError, match="a feed is writing history"):
+    with FeedLease(prefix.settings), pytest.raises(ConfigurationError, match="a feed is writing history"):
         clock.run(prefix.settings, Monitor("clock", Progress(10)), threading.Event())
 
 

@@ -39,6 +39,7 @@ from streams.settings import Settings
 from streams.stack.kafka import Kafka
 from streams.stack.ports import Ports
 from streams.topics_admin import create_topics
+from tests.patience import PATIENCE
 
 
 @pytest.fixture
@@ -105,7 +106,7 @@ def behind(settings: Settings) -> list[int]:
     return [reached[partition] - entry.offset for partition, entry in applied(settings).items()]
 
 
-def ended(worker: Worker, workers: Workers, seconds: float = 60) -> tuple[int, str]:
+def ended(worker: Worker, workers: Workers, seconds: float = PATIENCE) -> tuple[int, str]:
     """The code with which a worker ended by itself, and what it said."""
     code = worker.wait(seconds)
     workers.running.remove(worker)
@@ -147,7 +148,7 @@ def test_kills_freezes_and_changes_of_workers_leave_every_alert_once_and_as_a_re
     log.tick(24 * (day + 1))
     log.flush()
     workers.keep(1)
-    log.wait_until_applied(120)
+    log.wait_until_applied()
 
     for topic in ("alerts", "series"):
         assert published(settings, topic) == replayed(settings, tmp_path, topic)

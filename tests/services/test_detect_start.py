@@ -11,7 +11,7 @@ from processors.detection import DetectorSettings
 from processors.errors import ConfigurationError
 from streams.applied import APPLIED, PUBLISHED, Published
 from streams.partition_detector import LogRecord, PartitionDetector, Place, applied_of
-from streams.services.detect_assignor import Dealer
+from streams.services.dealer import Dealer
 from streams.services.detect_partition import contiguous, stages_of
 from streams.services.detect_start import Found, Start, start, unsound
 

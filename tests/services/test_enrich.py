@@ -32,9 +32,7 @@ from streams.stack.stack import Stack
 from streams.stack.triton import Triton
 from streams.topics import TICK, TYPE_HEADER, Topics
 from streams.topics_admin import create_topics
-
-PATIENCE = float(os.environ.get("TOCSIN_TEST_PATIENCE", "120"))
-"""Seconds that a busy machine may take for what an idle one does in ten."""
+from tests.patience import PATIENCE
 
 _numbers = count()
 

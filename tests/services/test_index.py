@@ -198,6 +198,53 @@ def test_two_workers_share_the_partitions_and_take_over_from_each_other(rig: Rig
     assert all(len(hits) == 1 for hits in held.values())
 
 
+def test_workers_that_join_and_leave_share_all_partitions_and_never_stand_still(rig: Rig) -> None:
+    ports = [int(rig.flags["services.index_port"]) + number for number in range(3)]
+    everything = {(topic, str(p)) for topic, n in SHARED.items() for p in range(n)}
+    sent = rig.send("documents", (document(n) for n in range(200)))
+    with rig.worker():
+        until(lambda: rig.partitions(ports[0]) == everything)
+        for joining in ports[1:]:
+            with rig.worker(**{"services.index_port": str(joining)}) as other:
+                until(lambda port=joining: shared_evenly(rig.partitions(ports[0]), rig.partitions(port), everything))
+                rig.send("documents", (document(n) for n in range(sent, sent + 200)))
+                sent += 200
+                until(lambda: caught_up(rig, "documents"))
+                assert stop(other) == 0
+            until(lambda: rig.partitions(ports[0]) == everything)
+            rig.send("documents", (document(n) for n in range(sent, sent + 200)))
+            sent += 200
+            until(lambda: caught_up(rig, "documents"))
+    assert set(rig.held("documents")) == {f"wire/{n}" for n in range(sent)}
+
+
+SHARED = {"documents": 2, "series": 3, "alerts": 3, "deadletters": 1}
+"""Partitions of each topic that index reads, as the rig has them."""
+
+Places = set[tuple[str, str]]
+
+
+def shared_evenly(one: Places, other: Places, everything: Places) -> bool:
+    return one | other == everything and not one & other and abs(len(one) - len(other)) <= 1
+
+
+def test_an_index_that_is_away_is_told_of_once(rig: Rig, elasticsearch: Elasticsearch) -> None:
+    with rig.worker(**{"services.log_level": "warning"}):
+        rig.send("documents", [document(0)])
+        until(lambda: rig.has("documents", 1))
+        elasticsearch.kill()
+        try:
+            rig.send("documents", [document(1)])
+            until(lambda: 'tocsin_breaker="open"} 1.0' in rig.get("/metrics")[1])
+            time.sleep(4)  # some tries more
+        finally:
+            elasticsearch.start()
+        until(lambda: rig.has("documents", 2))
+    [told] = [json.loads(line) for line in rig.log.read_text().splitlines()]
+    assert (told["level"], told["logger"]) == ("warning", "tocsin.index")
+    assert "Elasticsearch does not answer" in told["message"]
+
+
 def test_it_tells_how_long_records_waited_and_how_many_wait(rig: Rig) -> None:
     with rig.worker():
         rig.send("documents", (document(n) for n in range(100)), received=str(int(1000 * (time.time() - 20))))

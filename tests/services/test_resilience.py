@@ -27,7 +27,7 @@ def test_a_breaker_opens_after_failures_in_a_row_and_a_success_between_counts_an
     for now in (2.0, 3.0):
         breaker.failed(now)
     assert (breaker.state, breaker.wait(3.0)) == ("closed", 0.0)
-    breaker.failed(4.0)
+    assert breaker.failed(4.0), "it is told that it opened"
     assert (breaker.state, breaker.wait(6.0)) == ("open", 3.0)
 
 
@@ -36,7 +36,7 @@ def test_a_breaker_that_rested_lets_one_try_decide() -> None:
     breaker.failed(0.0)
     assert breaker.wait(5.0) == 0.0
     assert breaker.state == "half-open"
-    breaker.failed(5.5)
+    assert not breaker.failed(5.5), "once for each time away"
     assert (breaker.state, breaker.wait(6.0)) == ("open", 4.5)
     assert breaker.wait(10.5) == 0.0
     breaker.succeeded()

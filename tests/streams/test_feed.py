@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from streams.log_reader import tick_of
 from streams.replay import TICK_INTERVAL
 from streams.stack.kafka import Kafka
 from streams.topics import TICK, TYPE_HEADER
+from tests.patience import PATIENCE
 from tests.services.kafka_client import Prefix, new_prefix
 
 START = datetime(2024, 5, 6, 12, tzinfo=UTC)
@@ -97,6 +98,14 @@ def run(*arguments: str | Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
+def wait_for(feeding: subprocess.Popen[bytes], what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not what():
+        assert feeding.poll() is None, feeding.communicate()[0].decode()
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
 def test_every_line_comes_once_as_it_stands_on_its_partition_with_ticks_in_order(kafka: Kafka, tmp_path: Path) -> None:
     prefix = new_prefix(kafka)
     lines = [line(number) for number in range(300)]
@@ -123,12 +132,8 @@ def test_a_feed_that_is_killed_again_and_again_neither_loses_nor_doubles_a_recor
     lines = [line(number) if number % 50 else b"no json %d" % number for number in range(6000)]
     file = write(tmp_path / "history.jsonl", [*lines, b"x" * (MAX_RECORD_BYTES + 1)])
     for after in (60, 700, 2500):
-        feeding = run("feed", file, "--max-rate", "1500", *prefix.arguments)
-        deadline = time.monotonic() + 60
-        while values(prefix).total() < after:
-            assert feeding.poll() is None, feeding.communicate()[0].decode()
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+        feeding = run("feed", file, "--max-rate", "300", *prefix.arguments)
+        wait_for(feeding, lambda least=after: values(prefix).total() >= least)
         feeding.send_signal(signal.SIGKILL)
         feeding.wait()
     assert after <= values(prefix).total() < 6000, "it was killed in the middle"
@@ -145,15 +150,60 @@ def test_a_feed_that_is_killed_again_and_again_neither_loses_nor_doubles_a_recor
     assert len(prefix.records("deadletters")[0]) == 1
 
 
+def test_a_second_feed_is_refused_while_one_lives_and_goes_on_once_it_was_killed(kafka: Kafka, tmp_path: Path) -> None:
+    prefix = new_prefix(kafka)
+    lines = [line(number) for number in range(2000)]
+    file, other = write(tmp_path / "a.jsonl", lines), write(tmp_path / "b.jsonl", [line(5000)])
+    feeding = run("feed", file, "--max-rate", "20", *prefix.arguments)
+    wait_for(feeding, lambda: values(prefix).total() > 20)
+    for again in (file, other):
+        with pytest.raises(ConfigurationError, match="another feed is writing to the prefix"):
+            feed_files([again], prefix.settings)
+    assert feeding.poll() is None, "the first goes on"
+    feeding.kill()
+    feeding.wait()
+    summary = feed_files([file], prefix.settings)
+    assert summary.lines + summary.present == 2000
+    assert values(prefix) == Counter(lines)
+    assert [count for count in Counter(steps_of(prefix)).values() if count != 1] == [], "a step came twice"
+
+
+def test_of_feeds_that_begin_at_the_same_moment_one_feeds(kafka: Kafka, tmp_path: Path) -> None:
+    prefix = new_prefix(kafka)
+    lines = [line(number) for number in range(500)]
+    file = write(tmp_path / "a.jsonl", lines)
+    feeds = [run("feed", file, "--max-rate", "30", *prefix.arguments) for _ in range(3)]
+    outputs = [feeding.communicate(timeout=PATIENCE)[0].decode() for feeding in feeds]
+    assert sorted(feeding.returncode for feeding in feeds) == [0, 2, 2], outputs
+    assert sum("another feed is writing" in output for output in outputs) == 2, outputs
+    assert values(prefix) == Counter(lines)
+    assert [count for count in Counter(steps_of(prefix)).values() if count != 1] == [], "a step came twice"
+
+
+def test_a_feed_that_was_frozen_and_given_up_ends_when_it_wakes(kafka: Kafka, tmp_path: Path) -> None:
+    prefix = new_prefix(kafka)
+    lines = [line(number) for number in range(1500)]
+    file = write(tmp_path / "a.jsonl", lines)
+    frozen = run("feed", file, "--max-rate", "50", *prefix.arguments)
+    wait_for(frozen, lambda: values(prefix).total() > 20)
+    frozen.send_signal(signal.SIGSTOP)
+    summary = feed_files([file], prefix.settings)
+    assert summary.lines + summary.present == 1500
+    frozen.send_signal(signal.SIGCONT)
+    output = frozen.communicate(timeout=PATIENCE)[0].decode()
+    assert frozen.returncode == 1 and "Kafka gave it up" in output, output
+    assert set(values(prefix)) == set(lines)
+    assert values(prefix).total() < 1500 + 500, "it sent on for a second or two"
+
+
 def test_the_broker_may_be_killed_in_the_middle(kafka: Kafka, tmp_path: Path) -> None:
     prefix = new_prefix(kafka)
     lines = [line(number) for number in range(4000)]
     feeding = run("feed", write(tmp_path / "history.jsonl", lines), "--max-rate", "800", *prefix.arguments)
-    while values(prefix).total() < 300:
-        assert feeding.poll() is None, feeding.communicate()[0].decode()
+    wait_for(feeding, lambda: values(prefix).total() >= 300)
     kafka.kill()
     kafka.start()
-    assert feeding.wait(120) == 0, feeding.communicate()[0].decode()
+    assert feeding.wait(PATIENCE) == 0, feeding.communicate()[0].decode()
     assert values(prefix) == Counter(lines)
     assert [count for count in Counter(steps_of(prefix)).values() if count != 1] == []
 

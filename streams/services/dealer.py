@@ -1,4 +1,4 @@
-"""How the workers of the group share the partitions of both logs."""
+"""How the workers of a group share the partitions of its topics."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -14,7 +14,7 @@ _VERSION: Final = 0
 
 
 class Dealer(AbstractPartitionAssignor):  # type: ignore[misc]
-    """Deals the partitions of both logs out as one, so that no worker has two more than another.
+    """Deals the partitions of all topics out as one, so that no worker has two more than another.
 
     Which partitions there are is given, not asked of the client's metadata: a leader that joins before it knows them would
     assign nothing to anybody, and nobody would notice.
