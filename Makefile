@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv
 
-.PHONY: venv demo stack test bench joints check encoder train lock clean help
+.PHONY: venv demo stack test bench joints proof check encoder train lock clean help
 help:                  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 16
 
@@ -36,15 +36,19 @@ check: .venv/.dev      ## format, lint, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: .venv/.dev       ## everything but the longer joint tests; the whole stream on the real servers last
+test: .venv/.dev       ## all but the rest of the joints; what proves the service on the real servers last, two files at a time
 	$(BIN)/pytest -n auto --dist loadgroup -m "not joint"
-	$(BIN)/pytest tests/faults -m joint
+	$(BIN)/pytest -n 2 --dist loadgroup -m joint tests/faults tests/services tests/streams/stack/test_services.py
 
 bench: .venv/.dev      ## every benchmark of the service in one run, a quarter of an hour: QUICK=1 only shows that they work
 	$(BIN)/python tests/bench $(if $(QUICK),--quick)
 
-joints: .venv/.dev     ## each part on the real servers: killed, frozen, away (half an hour)
-	$(BIN)/pytest -m joint
+joints: .venv/.dev     ## everything that needs the real servers: the whole stream, and each part killed, frozen and cut off
+	$(BIN)/pytest -n 2 --dist loadgroup -m joint --durations=30
+
+proof: .venv/.dev      ## news and tweets through the real servers, services killed meanwhile: DOCUMENTS=3000 KILLS=5 LABELS=DIR
+	PYTHONPATH=. $(BIN)/python tests/faults/prove.py $(if $(DOCUMENTS),--documents $(DOCUMENTS)) $(if $(KILLS),--kills $(KILLS)) \
+		$(if $(LABELS),--labels $(LABELS))
 
 # Without the last two, memory that each step frees goes back to the system and is cleared again: a fifth of the time.
 TRAIN = OMP_WAIT_POLICY=PASSIVE MALLOC_MMAP_THRESHOLD_=4000000000 MALLOC_TRIM_THRESHOLD_=8000000000 \

@@ -4,7 +4,6 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import mkdtemp
 from uuid import uuid4
 
 import pytest
@@ -12,11 +11,11 @@ from hypothesis import settings
 
 from streams.elastic_client import connect
 from streams.service_settings import ElasticsearchSettings
-from streams.settings import DEFAULT_MODEL
 from streams.stack.elasticsearch import Elasticsearch
 from streams.stack.kafka import Kafka
 from streams.stack.stack import Stack
 from streams.stack.triton import Triton
+from tests.faults.servers import real_servers
 
 settings.register_profile("tocsin", deadline=None)  # judge behaviour, not how busy the machine is
 settings.load_profile("tocsin")
@@ -36,10 +35,10 @@ def data_dir() -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever needs a server runs in one worker: one set of servers is what the machine has room for."""
+    """What needs servers runs file by file: each worker has one set of them for all of its files."""
     for item in items:
         if STACK_FIXTURES & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.xdist_group("servers"))
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
             item.add_marker(pytest.mark.joint)
 
 
@@ -49,19 +48,11 @@ def stack() -> Iterator[Stack]:
 
     Without the tools to run them, tests are skipped here and fail in continuous integration.
     """
-    from models.repository import write_repository
-
     missing = [tool for tool in ("java", "mvn") if shutil.which(tool) is None]
     if missing:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"the servers need {' and '.join(missing)}")
-    folder = Path(mkdtemp(prefix="tocsin-servers-"))
-    folder.chmod(0o755)  # Elasticsearch of root's runs as another user
-    write_repository(folder / "models", DEFAULT_MODEL, "python", "cpu", threads=1)
-    try:
-        with Stack(folder) as servers:
-            yield servers
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with real_servers() as servers:
+        yield servers
 
 
 @pytest.fixture

@@ -1,21 +1,30 @@
 """A deployment on the local stack: its services as processes that can be killed, frozen and started again."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from witness import Witness
+
+from tests.patience import PATIENCE
 
 TOCSIN: Final = (sys.executable, "-c", "from streams.cli import main; main()")
 TRAILING_MARKER: Final = 1
 """A transactional topic ends with a marker that no consumer reads: one record of lag that never goes."""
+
+Lags = Mapping[str, Mapping[tuple[str, int], int]]
+"""By service and partition, how many records wait."""
 
 
 @dataclass
@@ -25,11 +34,14 @@ class Deployment:
     folder: Path
     settings: Mapping[str, str]
     workers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    ports: dict[str, int] = field(default_factory=dict)
+    restarts: Counter[str] = field(default_factory=Counter)
+    """How often each worker ended by itself and was started again."""
 
     def command(self, *arguments: str, seconds: float = 120) -> str:
         """Run a command of Tocsin to its end; what it printed. Raises AssertionError where it failed."""
         done = subprocess.run(
-            [*TOCSIN, *arguments, *self._flags()], capture_output=True, text=True, timeout=seconds, check=False
+            [*TOCSIN, *arguments, *self.flags()], capture_output=True, text=True, timeout=seconds, check=False
         )
         assert done.returncode == 0, f"tocsin {' '.join(arguments)} ended with {done.returncode}:\n{done.stderr}"
         return done.stdout
@@ -37,9 +49,10 @@ class Deployment:
     def start(self, *names: str) -> None:
         """Start workers; the name is the service, with a number after a dash for a further worker."""
         for name in names:
+            self.ports[name] = free_port()
             with (self.folder / f"{name}.log").open("ab") as log:
                 self.workers[name] = subprocess.Popen(
-                    [*TOCSIN, "run", name.partition("-")[0], *self._flags(name)], stdout=log, stderr=log
+                    [*TOCSIN, "run", name.partition("-")[0], *self.flags(name)], stdout=log, stderr=log
                 )
 
     def kill(self, name: str) -> None:
@@ -59,24 +72,50 @@ class Deployment:
         for name, process in list(self.workers.items()):
             if process.poll() is not None:
                 assert process.returncode not in (0, 2), f"{name} gave up:\n{self.log(name)[-2000:]}"
+                self.restarts[name] += 1
                 self.start(name)
 
-    def wait_until_done(self, witness: Witness, seconds: float) -> None:
-        """Until every group has acknowledged everything. Raises AssertionError, with the lag, after `seconds`."""
-        deadline = time.monotonic() + seconds
-        settled = 0
+    def wait_until_done(
+        self, witness: Witness, *services: str, each: Callable[[Lags], None] = lambda lags: None
+    ) -> None:
+        """Until every group, or those of `services`, has acknowledged everything; `each` is told of every look at what
+        waits.
+
+        Raises AssertionError, with the lag, once nothing has moved for as long as a busy machine may need.
+        """
+        settled, before, moved = 0, None, time.monotonic()
         while settled < 3:
             self.restart_what_ended()
-            lag = {service: witness.lag(service) for service in ("enrich", "detect", "index")}
+            lags = {service: witness.lag(service) for service in services or ("enrich", "detect", "index")}
+            each(lags)
             behind = {
                 (service, *place): count
-                for service, places in lag.items()
+                for service, places in lags.items()
                 for place, count in places.items()
                 if count > TRAILING_MARKER
             }
-            settled = settled + 1 if all(lag.values()) and not behind else 0
-            assert time.monotonic() < deadline, f"not done in {seconds:.0f} s: {behind or lag}"
+            settled = settled + 1 if all(lags.values()) and not behind else 0
+            if settled or behind != before:
+                before, moved = behind, time.monotonic()
+            assert time.monotonic() - moved < PATIENCE, f"nothing moves: {behind or lags}; {self.readiness()}"
             time.sleep(1)
+
+    def wait_until_ready(self) -> None:
+        """Until every worker says that it makes progress. Raises AssertionError where one does not in a busy while."""
+        deadline = time.monotonic() + PATIENCE
+        for name, port in self.ports.items():
+            while name in self.workers and not readiness(port).get("ready"):
+                assert time.monotonic() < deadline, f"{name} is not ready:\n{self.log(name)[-2000:]}"
+                self.restart_what_ended()
+                time.sleep(0.5)
+
+    def readiness(self) -> dict[str, dict[str, Any]]:
+        """What each worker says of itself."""
+        return {name: readiness(self.ports[name]) for name in self.workers}
+
+    def waits_for(self, name: str) -> str:
+        """What a worker says that it waits for; empty for nothing."""
+        return readiness(self.ports[name]).get("waiting_for") or ""
 
     def log(self, name: str) -> str:
         """What a worker has logged."""
@@ -108,12 +147,24 @@ class Deployment:
             process.kill()
             process.wait()
 
-    def _flags(self, worker: str | None = None) -> list[str]:
+    def flags(self, worker: str | None = None) -> list[str]:
+        """The settings as options of a command, with a port of its own where it is that of a worker."""
         flags = [f"--set={path}={value}" for path, value in self.settings.items()]
         if worker is not None:
             service = worker.partition("-")[0]
-            flags.append(f"--set=services.{service}_port={free_port()}")
+            flags.append(f"--set=services.{service}_port={self.ports[worker]}")
         return flags
+
+
+def readiness(port: int) -> dict[str, Any]:
+    """What the worker of a port says of itself; nothing where it does not answer."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as answer:
+            return dict(json.load(answer))
+    except urllib.error.HTTPError as error:
+        return dict(json.load(error))
+    except OSError:
+        return {}
 
 
 def free_port() -> int:

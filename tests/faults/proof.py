@@ -2,32 +2,59 @@
 
 import gzip
 import json
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from deployment import Deployment
-from ledger import Verdict, identity_of, judge
+from ledger import Verdict, judge
 from witness import Witness
 
 Bucket = tuple[str, str]
 Counts = tuple[int, ...]
 
 
-def prove(deployment: Deployment, witness: Witness, files: Sequence[Path], folder: Path) -> Verdict:
-    """Judge a deployment that was fed `files` and is done; everything that is wrong is among the verdict's faults."""
-    verdict = judge(witness.inputs(), witness.indexed("documents"), witness.letters())
+@dataclass
+class Proof:
+    """How much was judged, and the verdict: input records, documents by status, alerts, incidents by kind, buckets."""
+
+    verdict: Verdict
+    records: int
+    statuses: Counter[str]
+    alerts: int
+    incidents: Counter[str]
+    buckets: int
+
+
+def prove(
+    deployment: Deployment, witness: Witness, files: Sequence[Path], folder: Path, labels: Path | None = None
+) -> Proof:
+    """Judge a deployment that was fed `files` and is done; everything that is wrong is among the verdict's faults.
+
+    The files are replayed by the model itself, or with the classifications in `labels`, documents of an earlier replay.
+    """
+    records, documents = witness.inputs(), list(witness.indexed("documents"))
+    verdict = judge(records, documents, witness.letters())
     verdict.faults += alert_faults(deployment, witness, folder)
-    verdict.faults += bucket_faults(deployment, witness, files, folder)
-    verdict.faults += index_faults(witness)
-    return verdict
+    faults, buckets = bucket_faults(deployment, witness, files, folder, labels)
+    verdict.faults += faults + index_faults(witness)
+    alerts = [json.loads(value) for values in witness.by_partition("alerts").values() for value in values]
+    return Proof(
+        verdict,
+        records=len(records),
+        statuses=Counter("late" if d.source["late"] else d.source["status"] for d in documents),
+        alerts=len(alerts),
+        incidents=Counter(alert["kind"] for alert in alerts if alert["event"] == "open"),
+        buckets=buckets,
+    )
 
 
 def alert_faults(deployment: Deployment, witness: Witness, folder: Path) -> list[str]:
     """Alerts must equal, byte for byte and in the order of each partition, a replay of the exported log."""
-    deployment.command("export", "--out", str(folder / "log"))
-    deployment.command("replay", "--mentions", str(folder / "log"), "--out", str(folder / "relived"), seconds=600)
+    deployment.command("export", "--out", str(folder / "log"), seconds=3600)
+    deployment.command("replay", "--mentions", str(folder / "log"), "--out", str(folder / "relived"), seconds=3600)
     told = witness.by_partition("alerts")
     faults = []
     for partition in range(max(told, default=0) + 1):
@@ -42,33 +69,22 @@ def alert_faults(deployment: Deployment, witness: Witness, folder: Path) -> list
     return faults
 
 
-def bucket_faults(deployment: Deployment, witness: Witness, files: Sequence[Path], folder: Path) -> list[str]:
-    """The counts of every closed bucket must equal those of a replay of the files themselves.
-
-    Set aside are the hours of an identity that was sent twice when no model reads what was sent first: the service, which
-    tells detection nothing of an unlabelled document, counts the second; a replay counts neither.
-    """
-    deployment.command("replay", *map(str, files), "--out", str(folder / "files"), seconds=1800)
+def bucket_faults(
+    deployment: Deployment, witness: Witness, files: Sequence[Path], folder: Path, labels: Path | None
+) -> tuple[list[str], int]:
+    """The counts of every closed bucket must equal those of a replay of the files themselves; and how many there are."""
+    known = ("--classifications", str(labels)) if labels else ()
+    deployment.command("replay", *map(str, files), *known, "--out", str(folder / "files"), seconds=7200)
     lived = latest_counts(json.loads(value) for values in witness.by_partition("series").values() for value in values)
     replayed = latest_counts(map(json.loads, lines_of(folder / "files", "series.jsonl.gz")))
     open_from = min(max((start for _, start in counts), default="") for counts in (lived, replayed))
-    contested = contested_hours(witness)
-    faults = []
-    for bucket in sorted(lived.keys() | replayed.keys()):
-        if bucket[1] < open_from and bucket[1][:13] not in contested and lived.get(bucket) != replayed.get(bucket):
-            faults.append(f"bucket {bucket}: {lived.get(bucket)} lived, {replayed.get(bucket)} replayed")
-    return faults
-
-
-def contested_hours(witness: Witness) -> set[str]:
-    """The hours (``2026-03-02T09``) in which records stand whose identity is in the index as unlabelled, and is sent
-    again."""
-    unlabelled = {document.id for document in witness.indexed("documents") if document.source["status"] == "unlabelled"}
-    sent: defaultdict[str, list[str]] = defaultdict(list)
-    for record in witness.inputs():
-        if (identity := identity_of(record.value)) in unlabelled and identity:
-            sent[identity].append(json.loads(record.value or b"")["published_at"][:13])
-    return {hour for hours in sent.values() if len(hours) > 1 for hour in hours}
+    closed = [bucket for bucket in sorted(lived.keys() | replayed.keys()) if bucket[1] < open_from]
+    faults = [
+        f"bucket {bucket}: {lived.get(bucket)} lived, {replayed.get(bucket)} replayed"
+        for bucket in closed
+        if lived.get(bucket) != replayed.get(bucket)
+    ]
+    return faults, len(closed)
 
 
 def index_faults(witness: Witness) -> list[str]:

@@ -1,21 +1,18 @@
 """The whole stream on real Kafka, Triton and Elasticsearch, its services killed again and again."""
 
-import json
-import random
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from deployment import Deployment
-from proof import prove
-from witness import Witness
+from prove import latest
+from run import Plan, run
 
 from streams.demo.scenario import make_scenario
 from streams.stack.stack import Stack
 
 DOCUMENTS = 4000
-KILLS = 9
+TWEETS = 1500
+KILLS = 3
+EARLY = {"detection.warm_up_days": "3"}
 
 
 @pytest.fixture
@@ -27,37 +24,21 @@ def scenario_file(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def deployment(stack: Stack, tmp_path: Path) -> Iterator[Deployment]:
-    """A deployment under a prefix of its own."""
-    settings = {
-        **stack.settings,
-        "kafka.prefix": "killed",
-        "elasticsearch.prefix": "killed",
-        "detection.warm_up_days": "3",
-    }
-    with Deployment(tmp_path / "services", settings) as deployment:
-        yield deployment
-
-
 def test_through_kills_every_record_ends_in_one_place_and_alerts_are_those_of_a_replay(
-    stack: Stack, deployment: Deployment, scenario_file: Path, tmp_path: Path
+    stack: Stack, scenario_file: Path, tmp_path: Path
 ) -> None:
-    stack.up()
-    deployment.command("topics", "create")
-    deployment.start("enrich", "detect", "index")
-    deployment.command("feed", str(scenario_file))
-    rng = random.Random(7)
-    for number in range(KILLS):
-        time.sleep(rng.uniform(0.5, 3))
-        deployment.kill(("enrich", "detect", "index")[number % 3])
-    witness = Witness(stack.kafka.address, "killed", stack.elasticsearch.address, "killed")
-    deployment.wait_until_done(witness, seconds=900)
+    report = run(stack, Plan("killed", scenario_file, KILLS, EARLY), tmp_path, print)
+    assert report.faults == [], str(report.proof.verdict)
+    assert report.kills == {"enrich": KILLS, "detect": KILLS, "index": KILLS}
+    assert report.proof.verdict.indexed > DOCUMENTS * 0.9
+    assert len(report.proof.verdict.dead) > 5, "the broken records of the scenario end in the dead letters"
+    assert report.proof.alerts > 10, "a proof without alerts proves little"
 
-    verdict = prove(deployment, witness, [scenario_file], tmp_path)
-    assert verdict.faults == [], str(verdict)
-    assert verdict.indexed > DOCUMENTS * 0.9
-    assert len(verdict.dead) > 5, "the broken records of the scenario end in the dead letters"
-    alerts = [json.loads(value) for values in witness.by_partition("alerts").values() for value in values]
-    assert len(alerts) > 10, "a proof without alerts proves little"
-    deployment.stop()
+
+@pytest.mark.data
+def test_real_tweets_go_through_it_alike(stack: Stack, data_dir: Path, tmp_path: Path) -> None:
+    file = latest(data_dir / "tweets-2014.jsonl.gz", TWEETS, tmp_path / "tweets.jsonl")
+    report = run(stack, Plan("tweets", file, 1, EARLY), tmp_path, print)
+    assert report.faults == [], str(report.proof.verdict)
+    assert report.proof.verdict.indexed == report.proof.records == TWEETS
+    assert report.proof.incidents.total() > 0, "a proof without alerts proves little"

@@ -4,6 +4,7 @@ Plain kafka-python and urllib; nothing of Tocsin is imported, so that a fault in
 """
 
 import json
+import urllib.error
 import urllib.request
 from collections import defaultdict
 from collections.abc import Iterator
@@ -78,8 +79,10 @@ class Witness:
         return dict(values)
 
     def indexed(self, alias: str) -> Iterator[IndexedDocument]:
-        """Every hit of ``<index prefix>-<alias>``, after a refresh."""
+        """Every hit of ``<index prefix>-<alias>``, after a refresh; none while there is no such alias."""
         name = f"{self.index_prefix}-{alias}"
+        if not self._exists(name):
+            return
         self._call(f"/{name}/_refresh")
         pit = self._call(f"/{name}/_pit?keep_alive=1m")["id"]
         after: list[Any] | None = None
@@ -94,6 +97,16 @@ class Witness:
                 yield IndexedDocument(hit["_id"], hit["_index"], hit["_source"])
             after = hits[-1]["sort"]
 
+    def ends(self, *topics: str) -> dict[tuple[str, int], int]:
+        """The end of every partition of `topics`."""
+        consumer = KafkaConsumer(bootstrap_servers=self.servers, isolation_level="read_uncommitted")
+        try:
+            names = [f"{self.prefix}.{topic}" for topic in topics]
+            places = [TopicPartition(name, p) for name in names for p in consumer.partitions_for_topic(name) or ()]
+            return {(place.topic, place.partition): end for place, end in consumer.end_offsets(places).items()}
+        finally:
+            consumer.close()
+
     def lag(self, service: str) -> dict[tuple[str, int], int]:
         """Records that the group of `service` has not acknowledged, by partition, transaction markers included."""
         admin = KafkaAdminClient(bootstrap_servers=self.servers)
@@ -106,6 +119,15 @@ class Witness:
         finally:
             consumer.close()
             admin.close()
+
+    def _exists(self, alias: str) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.index_url}/_alias/{alias}", timeout=60):
+                return True
+        except urllib.error.HTTPError as error:
+            if error.code == 404:
+                return False
+            raise
 
     def _call(self, path: str, body: dict[str, Any] | None = None) -> Any:
         request = urllib.request.Request(
