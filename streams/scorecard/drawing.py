@@ -1,6 +1,7 @@
 """Plots as SVG and tables as HTML, for one self-contained page: no script, nothing fetched."""
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any, Final, NamedTuple
@@ -21,7 +22,7 @@ th, td { border-bottom: 1px solid var(--line); padding: .2rem .7rem; text-align:
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 figure { display: inline-block; margin: .5rem 1.5rem .5rem 0; vertical-align: top; }
 figcaption { font-weight: 600; max-width: 30rem; } .scroll { overflow-x: auto; }
-.key span { margin-right: 1rem; white-space: nowrap; } .key i { display: inline-block; width: .8rem; height: .8rem;
+.key { max-width: 27rem; } .key span { margin-right: 1rem; white-space: nowrap; } .key i { display: inline-block; width: .8rem; height: .8rem;
   margin-right: .3rem; border-radius: 2px; vertical-align: -1px; }
 svg text { fill: var(--ink); font: 11px system-ui, sans-serif; } svg .axis { stroke: var(--line); fill: none; }
 svg .guide { stroke: var(--line); stroke-dasharray: 4 4; fill: none; }
@@ -29,6 +30,7 @@ article { border-left: 3px solid var(--line); padding: 0 0 0 1rem; margin: 1.2re
 article ul { margin: .3rem 0; padding-left: 1.2rem; } details { margin: .5rem 0; } summary { cursor: pointer; }
 """
 
+_NUMERIC: Final = re.compile(r"[≥≤−–-]? ?[\d.,–e+-]*(?: \([\d.,–]*\)|, [\d.,–]*)?")
 _WIDTH: Final = 420
 _HEIGHT: Final = 270
 _LEFT: Final = 52
@@ -149,7 +151,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
 
 def _cell(cell: Cell) -> tuple[bool, str]:
     text, style = cell if isinstance(cell, Marked) else (cell, "")
-    numeric = not text or text[0].isdigit() or text[0] in "≥≤−–"
+    numeric = not text or _NUMERIC.fullmatch(text) is not None
     classes = " ".join(filter(None, ("number" if numeric else "", style)))
     return numeric, f'<td class="{classes}">{escape(text)}</td>' if classes else f"<td>{escape(text)}</td>"
 

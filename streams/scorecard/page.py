@@ -1,7 +1,7 @@
 """The scorecard as one self-contained HTML page."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from html import escape
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ _A_DAY: Final = Axis(
     "background alarms a day, all companies together", [(level, f"{level:g}") for level in ALARMS_A_DAY], True
 )
 _GROUP_NAMES: Final = {
-    "terciles": "all (terciles alike)",
+    "terciles": "all",
     "low": "least third",
     "middle": "middle third",
     "high": "upper third",
@@ -94,8 +94,8 @@ def page(report: Mapping[str, Any]) -> str:
 
 
 def _span(period: Sequence[Any]) -> str:
-    start, end = (datetime.fromisoformat(at) for at in period[:2])
-    return f"{start:%B %Y} up to {end:%B %Y} ({period[2]} days with documents)"
+    first, last = datetime.fromisoformat(period[0]), datetime.fromisoformat(period[1]) - timedelta(days=1)
+    return f"{first:%B} to {last:%B %Y} ({period[2]} days with documents)"
 
 
 def _held(held: bool | None) -> Cell:
@@ -218,29 +218,34 @@ def _recall(report: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _cells(rows: Sequence[Mapping[str, Any]]) -> str:
-    return table(
+    named = [
         [
-            "burst",
-            "companies",
-            *(f"recall at {a_day:g} a day" for a_day in ALARMS_A_DAY),
-            "documents before the ring: median, p95",
-            "hours: median, p95",
-            "alarms an event",
-            "alerts an event",
-        ],
+            f"{row['documents']} in {row['hours']} h" + ("" if row["shape"] == "any" else f", {row['shape']}"),
+            _GROUP_NAMES[row["group"]],
+        ]
+        for row in rows
+    ]
+    recall = table(
+        ["burst", "companies", *(f"recall at {a_day:g} a day" for a_day in ALARMS_A_DAY)],
+        [[*name, *(share(level["recall"]) for level in row["levels"])] for name, row in zip(named, rows, strict=True)],
+    )
+    at = [row["levels"][_AT] for row in rows]
+    header = ["documents before the ring: median, p95", "hours: median, p95", "alarms an event", "alerts an event"]
+    delays = table(
+        ["burst", "companies", *header, "rang before"],
         [
             [
-                f"{row['documents']} in {row['hours']} h" + ("" if row["shape"] == "any" else f", {row['shape']}"),
-                _GROUP_NAMES[row["group"]],
-                *(share(level["recall"]) for level in row["levels"]),
-                _pair(row["levels"][_AT]["delay_documents"]),
-                _pair(row["levels"][_AT]["delay_hours"]),
-                _number(row["levels"][_AT]["alarms_per_incident"]),
-                _number(row["levels"][_AT]["alerts_per_incident"]),
+                *name,
+                _pair(level["delay_documents"]),
+                _pair(level["delay_hours"]),
+                _number(level["alarms_per_incident"]),
+                _number(level["alerts_per_incident"]),
+                str(level["rang_before"]),
             ]
-            for row in rows
+            for name, level in zip(named, at, strict=True)
         ],
     )
+    return f"{recall}<p>Delays and alarms, at 0.25 a day:</p>{delays}"
 
 
 def _pair(delay: Mapping[str, float | None]) -> str:
@@ -408,22 +413,33 @@ def _comparison(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
 
 
 def _strongest(strong: Mapping[str, Any]) -> Iterable[str]:
-    tally = strong["tally"]
     yield "<h2>The 25 strongest alarms</h2>"
     yield (
-        f"<p>{tally['true']} plainly about bad news of the company, {tally['mixed']} mixed, {tally['noise']} noise, "
-        f"{tally['unjudged']} not judged yet. Judge: {escape(strong['judge'])}.</p>"
+        f"<p>What a reader made of them ({escape(strong['judge'])}): true is plainly bad news of that company, mixed is "
+        "that and other things, noise is neither.</p>"
     )
-    for place, alarm in enumerate(strong["alarms"], start=1):
-        verdict = alarm["verdict"] or "not judged"
-        style = {"true": "good", "noise": "bad"}.get(verdict, "faint")
-        yield (
-            f"<article><p><b>{place}. {escape(alarm['series'].partition(':')[2])}</b>, "
-            f"{datetime.fromisoformat(alarm['opened']):%d %b %H:%M} UTC · {_number(alarm['chance_per_year'], 2)} a year by "
-            f'chance · <span class="{style}">{escape(verdict)}</span>'
-            f"{': ' + escape(alarm['because']) if alarm['because'] else ''}"
-            f'{" · coordinated" if alarm["coordinated"] else ""}</p><p class="faint">{escape(alarm["reason"])}</p><ul>'
-        )
-        for document in alarm["evidence"]:
-            yield f"<li>{escape(document['text'])} <span class=faint>({document['p_negative']:.0%})</span></li>"
-        yield "</ul></article>"
+    for period, name in (("reported_on", "September to December"), ("chosen_on", "February to August")):
+        tally = strong[period]["tally"]
+        yield f"<h3>{name}</h3>"
+        yield "<p>" + ", ".join(f"{tally[key]} {key}" for key in tally) + ".</p>"
+        yield "" if period == "reported_on" else "<details><summary>The alarms and their evidence</summary>"
+        for place, alarm in enumerate(strong[period]["alarms"], start=1):
+            yield _alarm(place, alarm)
+        yield "" if period == "reported_on" else "</details>"
+
+
+def _alarm(place: int, alarm: Mapping[str, Any]) -> str:
+    verdict = alarm["verdict"] or "not judged"
+    style = {"true": "good", "noise": "bad"}.get(verdict, "faint")
+    because = f": {escape(alarm['because'])}" if alarm["because"] else ""
+    documents = "".join(
+        f"<li>{escape(document['text'])} <span class=faint>({document['p_negative']:.0%})</span></li>"
+        for document in alarm["evidence"]
+    )
+    return (
+        f"<article><p><b>{place}. {escape(alarm['series'].partition(':')[2])}</b>, "
+        f"{datetime.fromisoformat(alarm['opened']):%d %b %H:%M} UTC · {_number(alarm['chance_per_year'], 2)} a year by "
+        f'chance · <span class="{style}">{escape(verdict)}</span>{because}'
+        f"{' · coordinated' if alarm['coordinated'] else ''}</p>"
+        f'<p class="faint">{escape(alarm["reason"])}</p><ul>{documents}</ul></article>'
+    )

@@ -87,7 +87,10 @@ def report(
     stories = novel_stories(mentions, settings)
     rows = real_days.judged(real_days.events(), courses, stories, thresholds[ALARMS_A_DAY.index(0.25)])
     judge, judged = strongest.judgements()
-    alarms = strongest.strongest(courses, REPORTED_ON, judged)
+    alarms = {
+        name: strongest.strongest(courses, period, judged)
+        for name, period in (("reported_on", REPORTED_ON), ("chosen_on", CHOSEN_ON))
+    }
     result: dict[str, Any] = {
         "seed": SEED,
         "companies": len(pools),
@@ -115,7 +118,10 @@ def report(
             "reported_on": real_days.summary(rows, REPORTED_ON),
             "events": rows,
         },
-        "strongest": {"judge": judge, "tally": strongest.tally(alarms), "alarms": alarms},
+        "strongest": {
+            "judge": judge,
+            **{name: {"tally": strongest.tally(rows), "alarms": rows} for name, rows in alarms.items()},
+        },
         "null": {
             "shuffled": _shuffled(settings, mentions, courses, thresholds, size.shuffles, workers, told),
             "simulated": _simulated(settings, mentions, size.simulations, workers, told),

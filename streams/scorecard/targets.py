@@ -57,10 +57,13 @@ def targets(report: Mapping[str, Any]) -> list[dict[str, Any]]:
         share = round(hits / trials, 4) if trials else None
         name = f"neutral bursts of 4, 8, 15 documents in {hours} h ring"
         rows.append(_row(name, f"≤ {most}", share, share is not None and share <= most))
-    tally = report["strongest"]["tally"]
-    held_true = tally["true"] >= _TRUE if not tally["unjudged"] or tally["true"] >= _TRUE else None
+    strong = report["strongest"]["reported_on"]
+    tally = strong["tally"]
+    held_true: bool | None = tally["true"] >= _TRUE
+    if not held_true and tally["true"] + tally["unjudged"] >= _TRUE:
+        held_true = None
     rows.append(_row("of the 25 strongest alarms clearly true", f"≥ {_TRUE}", tally["true"], held_true))
-    campaigns = sum(alarm["coordinated"] for alarm in report["strongest"]["alarms"])
+    campaigns = sum(alarm["coordinated"] for alarm in strong["alarms"])
     rows.append(_row("of the 25 strongest alarms campaigns", "0", campaigns, campaigns == 0))
     enough = report["real_days"]["all"]["enough"]
     held = enough["rate"] is not None and enough["rate"] >= _REAL_DAYS

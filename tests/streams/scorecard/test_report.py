@@ -61,14 +61,14 @@ def test_a_real_day_rings_and_says_how_much_text_there_was(scored: dict[str, Any
     assert quiet[0]["negatives"] == 0
 
 
-def test_the_strongest_alarm_shows_its_evidence_and_waits_for_a_judge(scored: dict[str, Any]) -> None:
-    first = scored["strongest"]["alarms"][0]
+def test_the_strongest_alarm_shows_its_evidence_and_its_judgement(scored: dict[str, Any]) -> None:
+    strong = scored["strongest"]["reported_on"]
+    first = strong["alarms"][0]
     assert first["company"] == "BP"
     assert first["opened"].startswith("2014-09-04")
     assert first["evidence"]
-    assert scored["strongest"]["tally"]["unjudged"] == sum(
-        alarm["verdict"] is None for alarm in scored["strongest"]["alarms"]
-    )
+    assert first["verdict"] == "true", "BP's alarm of that day is judged in the file"
+    assert strong["tally"]["unjudged"] == sum(alarm["verdict"] is None for alarm in strong["alarms"])
 
 
 def test_the_page_holds_everything_and_fetches_nothing(scored: dict[str, Any]) -> None:
