@@ -48,7 +48,7 @@ def test_a_judgement_finds_its_alarm_by_company_and_day() -> None:
     second = int(day(246).timestamp())
     courses = [
         course("AAPL", second + 9 * HOUR, (second + 9 * HOUR, 0.1), closed=second + 20 * HOUR),
-        course("AAPL", second + 99 * 24 * HOUR, (second + 99 * 24 * HOUR, 0.2)),
+        course("AAPL", second + 60 * 24 * HOUR, (second + 60 * 24 * HOUR, 0.2)),
     ]
     rows = strongest(courses, REPORTED_ON, judged_alarms)
     assert [row["verdict"] for row in rows] == ["true", None]
