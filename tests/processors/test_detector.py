@@ -28,11 +28,12 @@ from processors.detection import DetectionSettings, DetectorSettings
 from processors.detector import Detector, Outcomes
 from processors.errors import InvariantError, PoisonError
 from processors.identity import canonical_json
-from processors.messages import Mention, Tick, Unlabelled, WideRecord
+from processors.messages import Mention, Sentiment, Tick, Unlabelled, WideRecord
 from processors.owners import Owners
 from processors.state import STATE_VERSIONS, Changes
 
 DAYS = 14
+SETTINGS = EARLY.detection
 NOON = 24 * DAYS + 12.0
 
 
@@ -666,3 +667,47 @@ def test_a_record_is_counted_before_the_first_tick() -> None:
     partition.tick(49)
     company = [p for p in partition.points if p.series == "company:ACME"]
     assert sum(p.stories for p in company) == 20
+
+
+def doubtful(name: str, hours: float, probability: float, author: str | None = None) -> Mention:
+    """A story that the model calls negative with this probability."""
+    said = mention(document(name, hours, "negative", author=author))
+    sentiment = Sentiment("negative", probability, 1 - probability, 0.0)
+    return replace(said, document=replace(said.document, sentiment=sentiment))
+
+
+def test_a_story_counts_by_its_probability(ordinary: Partition) -> None:
+    raised = ordinary.feed([doubtful(f"perhaps-{i}", NOON + i / 10, 0.55) for i in range(8)])
+    rang = next(a for a in raised if a.kind == "sentiment" and not a.topic)
+    assert rang.count is not None and rang.share is not None
+    assert rang.count.observed == pytest.approx(0.55 * rang.share.total)
+    assert rang.count.observed >= SETTINGS.minimum_negatives
+
+
+def test_stories_that_hardly_lean_negative_do_not_count(ordinary: Partition) -> None:
+    raised = ordinary.feed(
+        [doubtful(f"hardly-{i}", NOON + i / 50, SETTINGS.least_probability - 0.01) for i in range(60)]
+    )
+    assert [a for a in raised if a.kind == "sentiment"] == []
+    assert ordinary.final_points()["company:ACME", START + timedelta(hours=NOON)].novel_negative == 0
+
+
+def test_doubts_alone_do_not_add_up_to_evidence(ordinary: Partition) -> None:
+    few = [doubtful(f"doubt-{i}", NOON + i / 10, 0.3) for i in range(4)]
+    assert 4 * 0.3 < SETTINGS.minimum_negatives
+    assert [a for a in ordinary.feed(few) if a.kind == "sentiment"] == []
+
+
+def test_an_author_counts_at_the_surest(ordinary: Partition) -> None:
+    said = [doubtful(f"again-{i}", NOON + i / 20, 0.4 + i / 10, author="one") for i in range(5)]
+    raised = ordinary.feed([*said, *burst(4, NOON + 0.5, 0.4)])
+    last = [a for a in raised if a.kind == "sentiment" and not a.topic][-1]
+    assert last.count is not None and last.count.observed == pytest.approx(0.8 + 4.0)
+
+
+def test_more_of_everything_is_no_surge_of_sentiment(ordinary: Partition) -> None:
+    lively = [
+        mention(document(f"lively-{i}", NOON + i / 50, "negative" if i % 10 == 0 else "neutral")) for i in range(150)
+    ]
+    raised = ordinary.feed(lively)
+    assert {a.kind for a in raised if not a.topic} == {"volume"}
