@@ -34,6 +34,7 @@ from tests.streams.sample_messages import alert, labelled_document, series_point
 
 END = datetime(2024, 12, 31, 23, tzinfo=UTC)
 HOURS = 24 * 365
+RECENT = 24 * 60
 HOUR = timedelta(hours=1)
 BATCH = 5_000
 
@@ -70,12 +71,13 @@ def documents(count: int, companies: list[str]) -> Iterator[LabelledDocument]:
 
 
 def points(companies: list[str]) -> Iterator[SeriesPoint]:
-    """Every hour of the year of every company and wide series, of the last month of companies' topics too."""
+    """Every hour of the year of the market and one company, of the last two months of every company, topic and companies'
+    first topics."""
     wide = [("market:all", "market"), *((f"topic:{topic}", "topic") for topic in TOPICS)]
     for name, kind in [*((f"company:{company}", "company") for company in companies), *wide]:
-        for hour in range(HOURS):
+        for hour in range(HOURS if name in ("market:all", "company:AAPL") else RECENT):
             yield series_point(series=name, kind=kind, start=END - HOUR * (hour + 1), surprise=(hour * 7 % 50) / 10)
-    for company, topic, hour in itertools.product(companies, TOPICS[:6], range(24 * 30)):
+    for company, topic, hour in itertools.product(companies, TOPICS[:3], range(RECENT)):
         name = f"company-topic:{company}/{topic}"
         yield series_point(series=name, kind="company-topic", start=END - HOUR * (hour + 1), surprise=(hour % 40) / 10)
 
