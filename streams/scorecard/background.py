@@ -31,9 +31,11 @@ def mentions_of(data: Path, settings: Settings, labeller: Labeller, told: Callab
     read = iter(documents)
     done = 0
     while batch := list(islice(read, _BATCH)):
-        fresh = [d for d in batch if isinstance(d, Document) and d.identity not in seen]
-        seen.update(document.identity for document in fresh)
-        prepared = [enricher.prepare(document, None) for document in fresh]
+        prepared = []
+        for document in batch:
+            if isinstance(document, Document) and document.identity not in seen:
+                seen.add(document.identity)
+                prepared.append(enricher.prepare(document, None))
         for item, answer in zip(prepared, labeller.label(prepared), strict=True):
             found += enricher.assemble(item, answer).mentions
         done += len(batch)
