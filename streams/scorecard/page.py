@@ -372,7 +372,13 @@ def _comparison(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
         "chosen alike. Figures at 0.25 alarms a day; alarms a day are those of the reported months.</p>"
     )
     counted = [row for row in rows if row["levels"]]
-    forms = [form["form"] for form in counted[0]["levels"][0]["forms"]]
+    first = counted[0]["levels"][0]["forms"]
+    forms = [form["form"] for form in first]
+    trials = [first[0][group]["recall"]["trials"] for group in ("terciles", "busiest")]
+    yield (
+        f"<p>Each form: all companies ({trials[0]} bursts), then the 15 busiest ({trials[1]}). Differences between two rows "
+        "that are smaller than the intervals of so few bursts say nothing.</p>"
+    )
     for at in range(len(forms)):
         drawn = [
             (
@@ -388,15 +394,14 @@ def _comparison(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
         if forms[at].startswith(("8 in 3 h", "8 in 24 h")):
             yield figure(f"{forms[at]}, all companies", lines(drawn, _A_DAY, _SHARES))
     yield table(
-        ["detector", "alarms a day", *(part for form in forms for part in (form, "15 busiest")), "neutral, 8 in 24 h"],
+        ["detector", "alarms a day", *forms, "neutral, 8 in 24 h"],
         [
             [
                 row["name"],
                 f"{row['levels'][_AT]['reported_a_day']:.2f}",
                 *(
-                    f"{form[group]['recall']['rate']:.2f}"
+                    ", ".join(f"{form[group]['recall']['rate']:.2f}" for group in ("terciles", "busiest"))
                     for form in row["levels"][_AT]["forms"]
-                    for group in ("terciles", "busiest")
                 ),
                 next(
                     f"{form['neutral']['rate']:.3f}"
