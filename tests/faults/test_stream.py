@@ -41,4 +41,4 @@ def test_real_tweets_go_through_it_alike(stack: Stack, data_dir: Path, tmp_path:
     report = run(stack, Plan("tweets", file, 1, EARLY), tmp_path, print)
     assert report.faults == [], str(report.proof.verdict)
     assert report.proof.verdict.indexed == report.proof.records == TWEETS
-    assert report.proof.incidents.total() > 0, "a proof without alerts proves little"
+    assert report.proof.buckets > 1000
