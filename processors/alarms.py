@@ -19,6 +19,7 @@ from processors.incidents import (
     incident_id,
     louder,
     loudest,
+    opens_at,
     rung_of,
     tier_of,
 )
@@ -96,13 +97,11 @@ class Alarms:
         if incident is not None and incident.kind == kind:
             if _rings(told, kind, self._settings.leave_chance):
                 yield from self._continue(series, told, at, versions)
-        elif _rings(told, kind, self._opens_at(kind)) and (company is watch or not _tells(company.open, kind)):
+        elif _rings(told, kind, opens_at(kind, self._settings)) and (
+            company is watch or not _tells(company.open, kind)
+        ):
             # A company's topic rings only while its company does not tell the same thing.
             yield from self._start(series, kind, told, at, versions)
-
-    def _opens_at(self, kind: IncidentKind) -> float:
-        """The chance a year at which an incident opens."""
-        return self._settings.volume_chance if kind == "volume" else self._settings.rungs[0]
 
     def revise(self, series: str, second: int | None, at: int, versions: Versions) -> Iterator[Alert]:
         """After stories of `series` were taken back (merged, coordinated), or one of `second` came late: tells when what

@@ -141,6 +141,11 @@ def louder(one: Assessment, other: Assessment, kind: IncidentKind) -> Assessment
     return min((one, other), key=lambda a: (math.inf if (c := a.chance(kind)) is None else c, -a.negatives))
 
 
+def opens_at(kind: IncidentKind, settings: DetectionSettings) -> float:
+    """The chance a year at which an incident of a surge opens."""
+    return settings.volume_chance if kind == "volume" else settings.rungs[0]
+
+
 def rung_of(chance: float, settings: DetectionSettings) -> float | None:
     """The lowest rung that `chance` reaches; None above them all."""
     return min((rung for rung in settings.rungs if chance <= rung), default=None)
@@ -288,7 +293,7 @@ def silent_below(told: Assessment, kind: IncidentKind, settings: DetectionSettin
             share_tail(negatives, stories, told.alpha, told.beta), negatives, settings
         ):
             return False
-        return chance <= (settings.rungs[0] if kind == "sentiment" else settings.volume_chance)
+        return chance <= opens_at(kind, settings)
 
     silent = math.ceil(10 * settings.minimum_negatives) - 1
     ringing = max(math.ceil(10 * told.negatives), silent + 1)

@@ -9,7 +9,6 @@ import base64
 import gzip
 import json
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -98,7 +97,7 @@ def export(
     topics = Topics(settings.kafka)
     with (
         kafka_clients.broker_errors(settings.kafka, "exporting the log"),
-        closing(kafka_clients.consumer(settings.kafka, metrics_enabled=False, max_poll_records=2000)) as consumer,
+        kafka_clients.lone_consumer(settings.kafka, max_poll_records=2000) as consumer,
     ):
         detected = tuple(_detected(consumer, topics))
         names: tuple[Exported, ...] = (*LOGS, *(RESULTS if results else ()))

@@ -29,7 +29,7 @@ from streams.codec import encode
 from streams.feed_lease import FeedLease
 from streams.feed_plan import Line, as_step, with_rounds
 from streams.files import Ordered, Progress, ordered_as
-from streams.kafka_clients import broker_errors, consumer, producer
+from streams.kafka_clients import broker_errors, lone_consumer, producer
 from streams.log_reader import backwards, bounds, header_of, partitions_of, read_range, tick_of
 from streams.replay import TICK_INTERVAL
 from streams.settings import Settings
@@ -263,11 +263,8 @@ class _Timer:
 
 def _ends(settings: Settings, topics: Topics, files: str) -> list[End]:
     places = list(chain.from_iterable(partitions_of(name, count) for name, count in topics.inputs.values()))
-    reader = consumer(settings.kafka, isolation="read_uncommitted", fetch_max_wait_ms=50, metrics_enabled=False)
-    try:
+    with lone_consumer(settings.kafka, isolation="read_uncommitted", fetch_max_wait_ms=50) as reader:
         return [_end(reader, place, files) for place in places]
-    finally:
-        reader.close()
 
 
 def _end(reader: KafkaConsumer, place: TopicPartition, files: str) -> End:
@@ -319,11 +316,8 @@ def _first_instant(lines: Iterable[Line | DeadLetter]) -> datetime | None:
 def _letters_on(settings: Settings, topics: Topics) -> set[bytes]:
     """The keys of all dead letters that are there."""
     place = TopicPartition(topics.name("deadletters"), 0)
-    reader = consumer(settings.kafka, fetch_max_wait_ms=50, metrics_enabled=False)
-    try:
+    with lone_consumer(settings.kafka, fetch_max_wait_ms=50) as reader:
         return {record.key for record in read_range(reader, place, *bounds(reader, place)) if record.key}
-    finally:
-        reader.close()
 
 
 def _content_of(paths: Sequence[Path]) -> str:

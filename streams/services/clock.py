@@ -7,11 +7,9 @@ Kafka is dropped, not sent late.
 
 import logging
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import chain
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -22,7 +20,7 @@ from processors.identity import format_instant, partition_of
 from processors.messages import Canary, Tick
 from streams.codec import decode, encode
 from streams.feed_lease import feed_runs
-from streams.kafka_clients import broker_errors, consumer, producer
+from streams.kafka_clients import broker_errors, consumer, lone_consumer, producer
 from streams.log_reader import backwards, bounds, partitions_of, tick_of
 from streams.services.clock_canary import MISSED, CanaryWatch
 from streams.services.monitor import Monitor
@@ -160,7 +158,7 @@ class _Clock:
                 "use another kafka.prefix"
             )
         latest: datetime | None = None
-        with _reader(settings, isolation="read_uncommitted") as reader:
+        with lone_consumer(settings.kafka, fetch_max_wait_ms=50, isolation="read_uncommitted") as reader:
             for place in self._places:
                 found = next((tick for record in backwards(reader, place) if (tick := tick_of(record))), None)
                 if found is None:
@@ -182,15 +180,6 @@ def _returns(settings: Settings, topics: Topics) -> KafkaConsumer:
     reader.assign([place])
     reader.seek(place, max(begin, end - _LOOK_BACK))
     return reader
-
-
-@contextmanager
-def _reader(settings: Settings, **options: Any) -> Iterator[KafkaConsumer]:
-    reader = consumer(settings.kafka, metrics_enabled=False, fetch_max_wait_ms=50, **options)
-    try:
-        yield reader
-    finally:
-        reader.close()
 
 
 def _now() -> datetime:
