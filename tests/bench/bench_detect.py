@@ -21,7 +21,8 @@ from processors.messages import Mention, WideRecord
 from streams.stack.stack import Stack
 from streams.topics_admin import create_topics
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "services"))
+TESTS = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(TESTS / "services"), str(TESTS.parent)]
 from detect_log import Log, Workers, committed_records, metrics, settings_of
 from detect_log import workers as running_workers
 

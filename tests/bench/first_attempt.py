@@ -1,8 +1,8 @@
 """The work as a user would first write it: a Kafka loop that asks a model for one message at a time.
 
 Two forms: transformers' own pipelines with their defaults, in full precision, one for each question
-(`shipped_network`); and the shipped file on ONNX Runtime's defaults, which answers both questions at once. Both use all
-cores that they find. Nothing is validated, nothing linked, nothing is safe when the process dies.
+(`shipped_network`); and the shipped file on ONNX Runtime's defaults, which answers both questions at once. Both use the
+cores that the process may run on. Nothing is validated, nothing linked, nothing is safe when the process dies.
 
     python tests/bench/first_attempt.py FORM SERVERS TOPIC OUT SECONDS
 
@@ -10,6 +10,7 @@ prints documents a second.
 """
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -34,7 +35,9 @@ def shipped_model(folder: Path) -> Classify:
     from tokenizers import Tokenizer
 
     description = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = len(os.sched_getaffinity(0))  # it would count cores that it may not use
+    session = onnxruntime.InferenceSession(folder / "model.onnx", options, providers=["CPUExecutionProvider"])
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.enable_truncation(description["lengths"][-1])
