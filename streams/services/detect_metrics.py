@@ -1,16 +1,13 @@
 """What detect shows of itself."""
 
 import time
-from functools import partial
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from streams.partition_detector import PartitionDetector, Place
+from streams.services import metrics
 from streams.services.detect_partition import Committed, Saved
-
-_SOURCES: Final = 200
-"""Sources whose silence is shown; a feed that invents more would fill the monitoring system."""
 
 _SECONDS: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _WAITS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30, 60, 300, 3600)
@@ -24,9 +21,7 @@ class DetectMetrics:
         self.records = Counter(
             "tocsin_detect_records", "Records of the log by what became of them", ["log", "outcome"], registry=registry
         )
-        self.dead_letters = Counter(
-            "tocsin_dead_letters", "Refused records by reason", ["stage", "reason"], registry=registry
-        )
+        self.dead_letters = metrics.dead_letters(registry)
         self.alerts = Counter(
             "tocsin_alerts", "Alerts by kind, event and tier", ["kind", "event", "tier"], registry=registry
         )
@@ -61,13 +56,13 @@ class DetectMetrics:
         self.missing = Gauge(
             "tocsin_log_missing_records", "Records missing from the log (holes), ever", ["partition"], registry=registry
         )
-        self.silence = Gauge(
+        silence = Gauge(
             "tocsin_source_silence_seconds",
             "Seconds since a document of the source was applied",
             ["source"],
             registry=registry,
         )
-        self._heard: dict[str, float] = {}
+        self.silence = metrics.Silence(silence)
 
     def committed(self, place: Place, done: Committed) -> None:
         """Count one transaction."""
@@ -80,7 +75,7 @@ class DetectMetrics:
         for stage, milliseconds in done.waited:
             self.wait.labels(stage).observe(milliseconds / 1000)
         for source in done.sources:
-            self._hear(source)
+            self.silence.hear(source, time.time())
         self.points.inc(done.points)
         self.transaction.observe(done.seconds)
         self.batch.observe(sum(done.outcomes.values()))
@@ -107,13 +102,3 @@ class DetectMetrics:
             gauge.remove(place)
         for kind in detector.open_incidents:
             self.open.remove(place, kind)
-
-    def _hear(self, source: str) -> None:
-        if source not in self._heard:
-            if len(self._heard) == _SOURCES:
-                return
-            self.silence.labels(source).set_function(partial(self._since, source))
-        self._heard[source] = time.time()
-
-    def _since(self, source: str) -> float:
-        return time.time() - self._heard[source]

@@ -4,17 +4,14 @@ from collections.abc import Iterable
 from time import time
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Enum, Gauge, Histogram, Info
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from processors.enrichment import ModelIdentity, Prepared
+from streams.services import metrics
 from streams.services.enrich_intake import Place
 from streams.services.enrich_records import Reading, Written
 from streams.services.resilience import Breaker
 
-MOST_SOURCES: Final = 200
-"""Sources told apart: whoever writes input can invent names, and each costs memory for good."""
-
-_SECONDS: Final = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800)
 _DOCUMENTS: Final = (1, 4, 16, 64, 128, 256, 512, 1024, 2048, 4096)
 
 
@@ -23,38 +20,23 @@ class EnrichMetrics:
 
     def __init__(self, registry: CollectorRegistry, model: ModelIdentity) -> None:
         self._documents = Counter("tocsin_documents", "Input documents by outcome", ["outcome"], registry=registry)
-        self._dead = Counter(
-            "tocsin_dead_letters", "Refused records by stage and reason", ["stage", "reason"], registry=registry
-        )
+        self._dead = metrics.dead_letters(registry)
         self._batch = Histogram(
             "tocsin_batch_records", "Input records handled together", buckets=_DOCUMENTS, registry=registry
         )
-        latency = Histogram(
-            "tocsin_latency_seconds",
-            "From the broker's receipt of a document to the end of a stage",
-            ["stage"],
-            buckets=_SECONDS,
-            registry=registry,
-        )
-        self._latency = latency.labels("enrich")
-        self._lag = Gauge("tocsin_lag_records", "Records waiting to be read", ["topic", "partition"], registry=registry)
+        self._latency = metrics.latency(registry).labels("enrich")
+        self._lag = metrics.lag(registry)
         self._holes = Counter(
             "tocsin_log_holes", "Offsets of input partitions that the log does not have", registry=registry
         )
-        self._silence = Gauge(
+        silence = Gauge(
             "tocsin_seconds_since_document", "Since the latest document of a source came", ["source"], registry=registry
         )
-        self._breaker = Enum(
-            "tocsin_breaker",
-            "Whether a dependency is asked",
-            ["dependency"],
-            states=["closed", "half-open", "open"],
-            registry=registry,
-        )
+        self._silence = metrics.Silence(silence)
+        self._breaker = metrics.breaker(registry)
         Info("tocsin_model", "The model that labels", registry=registry).info(
             {"name": model.name, "version": model.version, "hash": model.hash}
         )
-        self._heard: dict[str, float] = {}
 
     def batch(self, documents: Iterable[tuple[Reading, Written]], records: int) -> None:
         """A batch of so many records is acknowledged, these documents and refused records among them."""
@@ -66,7 +48,7 @@ class EnrichMetrics:
             if written.outcome == "refused":
                 self._dead.labels("enrich", written.reason).inc()
             if isinstance(reading.found, Prepared):
-                self._hear(reading.found.document.source, reading.received / 1000)
+                self._silence.hear(reading.found.document.source, reading.received / 1000)
 
     def hole(self, place: Place, offsets: int) -> None:
         """The log has not so many offsets in a row."""
@@ -83,10 +65,3 @@ class EnrichMetrics:
     def breaker(self, dependency: str, breaker: Breaker) -> None:
         """The breaker's state now."""
         self._breaker.labels(dependency).state(breaker.state)
-
-    def _hear(self, source: str, at: float) -> None:
-        if source not in self._heard:
-            if len(self._heard) == MOST_SOURCES:
-                return
-            self._silence.labels(source).set_function(lambda: time() - self._heard[source])
-        self._heard[source] = at

@@ -5,8 +5,9 @@ from time import time
 from typing import Final
 
 from kafka import TopicPartition
-from prometheus_client import CollectorRegistry, Counter, Enum, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from streams.services import metrics
 from streams.services.index_batch import Entry
 from streams.services.resilience import Breaker
 
@@ -21,9 +22,7 @@ class IndexMetrics:
         self._records = Counter(
             "tocsin_indexed", "Records by what became of them in the index", ["kind", "outcome"], registry=registry
         )
-        self._dead = Counter(
-            "tocsin_dead_letters", "Refused records by stage and reason", ["stage", "reason"], registry=registry
-        )
+        self._dead = metrics.dead_letters(registry)
         self._batch = Histogram("tocsin_batch_records", "Records handled together", buckets=_SIZES, registry=registry)
         self._index_lag = Histogram(
             "tocsin_index_lag_seconds",
@@ -32,22 +31,9 @@ class IndexMetrics:
             buckets=_SECONDS,
             registry=registry,
         )
-        latency = Histogram(
-            "tocsin_latency_seconds",
-            "From the broker's receipt of a document to the end of a stage",
-            ["stage"],
-            buckets=_SECONDS,
-            registry=registry,
-        )
-        self._latency = latency.labels("index")
-        self._lag = Gauge("tocsin_lag_records", "Records waiting to be read", ["topic", "partition"], registry=registry)
-        self._breaker = Enum(
-            "tocsin_breaker",
-            "Whether a dependency is asked",
-            ["dependency"],
-            states=["closed", "half-open", "open"],
-            registry=registry,
-        )
+        self._latency = metrics.latency(registry).labels("index")
+        self._lag = metrics.lag(registry)
+        self._breaker = metrics.breaker(registry)
 
     def done(self, entries: Iterable[Entry]) -> None:
         """These are written, were there already or are refused, and acknowledged."""
