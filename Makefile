@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv
 
-.PHONY: venv demo stack test bench joints proof check encoder train lock clean help
+.PHONY: venv demo stack test bench joints proof faults check encoder train lock clean help
 help:                  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 16
 
@@ -29,6 +29,9 @@ demo: .venv/.runtime   ## the main job on a scenario of our own: ONCE=1 runs it 
 
 stack: .venv/.runtime  ## Kafka, Elasticsearch and Triton on this machine, without containers (`tocsin stack down` ends them)
 	$(BIN)/tocsin stack up
+
+faults: .venv/.dev     ## the fault matrix, unattended, resumed where it was: QUICK=1 a chosen few, ONLY=name one scenario
+	PYTHONPATH=. $(BIN)/python tests/faults/run_matrix.py $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 
 check: .venv/.dev      ## format, lint, types, import rules
 	$(BIN)/ruff format --check .

@@ -20,6 +20,7 @@ from witness import Witness
 from tests.patience import PATIENCE
 
 TOCSIN: Final = (sys.executable, "-c", "from streams.cli import main; main()")
+INJECTED: Final = (sys.executable, str(Path(__file__).with_name("injected.py")))
 TRAILING_MARKER: Final = 1
 """A transactional topic ends with a marker that no consumer reads: one record of lag that never goes."""
 
@@ -37,6 +38,8 @@ class Deployment:
     ports: dict[str, int] = field(default_factory=dict)
     restarts: Counter[str] = field(default_factory=Counter)
     """How often each worker ended by itself and was started again."""
+    injected: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """What is changed in a service at its next start (see `injected`)."""
 
     def command(self, *arguments: str, seconds: float = 120) -> str:
         """Run a command of Tocsin to its end; what it printed. Raises AssertionError where it failed."""
@@ -50,9 +53,12 @@ class Deployment:
         """Start workers; the name is the service, with a number after a dash for a further worker."""
         for name in names:
             self.ports[name] = free_port()
+            service = name.partition("-")[0]
+            changes = self.injected.get(service)
+            command = (*INJECTED, *changes, "--") if changes else TOCSIN
             with (self.folder / f"{name}.log").open("ab") as log:
                 self.workers[name] = subprocess.Popen(
-                    [*TOCSIN, "run", name.partition("-")[0], *self.flags(name)], stdout=log, stderr=log
+                    [*command, "run", service, *self.flags(name)], stdout=log, stderr=log
                 )
 
     def kill(self, name: str) -> None:

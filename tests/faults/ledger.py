@@ -65,11 +65,13 @@ def judge(
 ) -> Verdict:
     """What became of `records`, in the order of each partition; `letters` are the values of the dead-letter topic.
 
-    Dead letters may be written twice (the same id). Those of other stages than ``enrich``, and those of a feed, which
-    names its file, are not about an input record and are left aside.
+    Dead letters may be written twice (the same id). Those of ``index`` tell of a document that it could not index.
+    Those of ``detect``, and those of a feed, which names its file, are not about an input record and are left aside.
     """
     verdict = Verdict()
+    letters = list(letters)
     held = _held(documents, verdict)
+    not_indexed = _not_indexed(letters)
     places = {record.place for record in records}
     topics = {place.topic for place in places}
     refused = _refused((letter for letter in letters if letter["origin"]["place"] in topics), verdict)
@@ -91,6 +93,10 @@ def judge(
 
     for identity, claimants in claims.items():
         document = held.pop(identity, None)
+        if document is None and identity in not_indexed:
+            verdict.dead[not_indexed[identity]] += 1
+            verdict.duplicates += len(claimants) - 1
+            continue
         if document is None:
             verdict.faults += [f"{record.place} is lost: {identity} is not in the index" for record in claimants]
             continue
@@ -130,6 +136,17 @@ def _refused(letters: Iterable[Mapping[str, Any]], verdict: Verdict) -> dict[Pla
         if place in refused and refused[place] != letter:
             verdict.faults.append(f"two dead letters tell different things of {place}")
         refused[place] = letter
+    return refused
+
+
+def _not_indexed(letters: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """The identities of documents that index refused, with the reason."""
+    refused = {}
+    for letter in letters:
+        if letter["stage"] == "index" and letter["origin"]["place"].endswith(".documents"):
+            identity = identity_of(base64.b64decode(letter["original"]))
+            if identity and letter["message"]:
+                refused[identity] = letter["reason"]
     return refused
 
 

@@ -52,20 +52,23 @@ def prove(
 
 
 def alert_faults(deployment: Deployment, witness: Witness, folder: Path) -> list[str]:
-    """Alerts must equal, byte for byte and in the order of each partition, a replay of the exported log."""
+    """Alerts and closed buckets must equal, byte for byte and in the order of each partition, a replay of the exported
+    log."""
     deployment.command("export", "--out", str(folder / "log"), seconds=3600)
     deployment.command("replay", "--mentions", str(folder / "log"), "--out", str(folder / "relived"), seconds=3600)
-    told = witness.by_partition("alerts")
     faults = []
-    for partition in range(max(told, default=0) + 1):
-        relived = lines_of(folder / "relived", f"alerts-{partition}.jsonl")
-        heard = told.get(partition, [])
-        if heard != relived:
-            at = next(
-                (n for n, (a, b) in enumerate(zip(heard, relived, strict=False)) if a != b),
-                min(len(heard), len(relived)),
-            )
-            faults.append(f"alerts/{partition}: {len(heard)} told, {len(relived)} relived, different from number {at}")
+    for topic, ending in (("alerts", ".jsonl"), ("series", ".jsonl.gz")):
+        told = witness.by_partition(topic)
+        files = (folder / "relived").glob(f"{topic}-*{ending}")
+        relived = {int(file.name.removeprefix(f"{topic}-").removesuffix(ending)): file.name for file in files}
+        for partition in sorted(told.keys() | relived.keys()):
+            again = lines_of(folder / "relived", relived.get(partition, "nothing"))
+            heard = told.get(partition, [])
+            if heard != again:
+                pairs = enumerate(zip(heard, again, strict=False))
+                at = next((n for n, (a, b) in pairs if a != b), min(len(heard), len(again)))
+                counts = f"{len(heard)} told, {len(again)} relived"
+                faults.append(f"{topic}/{partition}: {counts}, different from number {at}")
     return faults
 
 

@@ -12,17 +12,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
 from ledger import IndexedDocument, InputRecord, Place
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One committed record of a topic."""
+    """One committed record of a topic; `timestamp` is when the broker took it, in milliseconds since 1970."""
 
     place: Place
     key: bytes | None
     value: bytes | None
     headers: dict[str, bytes]
+    timestamp: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +56,26 @@ class Witness:
                     for batch in consumer.poll(timeout_ms=1000).values():
                         for record in batch:
                             headers = {key: value for key, value in record.headers}
-                            yield Record(Place(name, partition, record.offset), record.key, record.value, headers)
+                            at = Place(name, partition, record.offset)
+                            yield Record(at, record.key, record.value, headers, record.timestamp)
         finally:
             consumer.close()
 
     def inputs(self) -> list[InputRecord]:
         """The input records of both kinds, without the ticks."""
-        return [
-            InputRecord(record.place, record.value)
-            for topic in ("news", "social")
-            for record in self.records(topic)
-            if record.headers.get("type") != b"tick"
-        ]
+        return self.inputs_of(self.arrivals())
+
+    def inputs_of(self, arrivals: list[Record]) -> list[InputRecord]:
+        """Those of `arrivals` that are no ticks."""
+        return [InputRecord(record.place, record.value) for record in arrivals if record.headers.get("type") != b"tick"]
+
+    def arrivals(self) -> list[Record]:
+        """The records of both inputs, ticks among them, in the order of each partition."""
+        return [record for topic in ("news", "social") for record in self.records(topic)]
+
+    def log(self) -> list[Record]:
+        """The records of mentions and wide, in the order of each partition."""
+        return [record for topic in ("mentions", "wide") for record in self.records(topic)]
 
     def letters(self) -> list[dict[str, Any]]:
         """The values of the dead-letter topic."""
@@ -118,6 +128,20 @@ class Witness:
             return {(place.topic, place.partition): ends[place] - offset.offset for place, offset in committed.items()}
         finally:
             consumer.close()
+            admin.close()
+
+    def committed(self, service: str) -> int | None:
+        """How many records the group of `service` has acknowledged, over all partitions; None where nobody answers."""
+        try:
+            admin = KafkaAdminClient(bootstrap_servers=self.servers, bootstrap_timeout_ms=1000, request_timeout_ms=3000)
+        except KafkaError:
+            return None
+        try:
+            group = f"{self.prefix}-{service}"
+            return sum(place.offset for place in admin.list_group_offsets([group])[group].values())
+        except KafkaError:
+            return None
+        finally:
             admin.close()
 
     def _exists(self, alias: str) -> bool:

@@ -1,0 +1,186 @@
+"""One case of the matrix while it runs: a deployment of its own under load, what is done to it, how it gets on again."""
+
+import random
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from deployment import TOCSIN, Deployment
+from ledger import Verdict, judge
+from log_ledger import alarm_delays, log_faults
+from proof import alert_faults, index_faults
+from witness import Witness
+
+from streams.demo.scenario import make_scenario
+from streams.stack.stack import Stack
+from tests.patience import PATIENCE
+
+SERVICES: Final = ("enrich", "detect", "index")
+"""Without a clock: the feed of history is the clock of its prefix."""
+
+FEW_PARTITIONS: Final = {
+    "kafka.news_partitions": "2",
+    "kafka.social_partitions": "2",
+    "kafka.mention_partitions": "2",
+    "detection.warm_up_days": "3",
+    "detect.save_interval": "2",
+}
+LATEST: Final = 6000
+"""Documents of the invented scenario, at most: its last days, in which much happens."""
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Recovery:
+    """How long it took after `fault` until `service` had acknowledged something again."""
+
+    service: str
+    fault: str
+    seconds: float
+
+
+@dataclass
+class Judged:
+    """What the ledgers found when all was done. `delays` are the seconds from receipt of a document to its alert."""
+
+    verdict: Verdict
+    records: int
+    alerts: int
+    delays: list[float]
+    offsets: dict[str, int]
+
+
+@dataclass
+class Trial:
+    """What a scenario works with. `chance` follows from the seed; with `quick` it should do little. `done` counts the
+    faults that were brought about, `notes` are told in the report."""
+
+    stack: Stack
+    deployment: Deployment
+    witness: Witness
+    seed: int
+    quick: bool
+    say: Say
+    chance: random.Random
+    recoveries: list[Recovery] = field(default_factory=list)
+    done: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def folder(self) -> Path:
+        """Where the case may leave files."""
+        return self.deployment.folder
+
+    def documents(self, count: int = LATEST) -> Path:
+        """A file of the last `count` records of the invented scenario, broken ones, doubles and Chinese ones among them."""
+        path = self.folder / f"scenario-{count}.jsonl"
+        if not path.exists():
+            lines = (arrival.raw.replace(b"\n", b" ") + b"\n" for arrival in make_scenario().arrivals[-count:])
+            path.write_bytes(b"".join(lines))
+        return path
+
+    @contextmanager
+    def load(
+        self, rate: float = 40, *, documents: int = LATEST, services: tuple[str, ...] = SERVICES
+    ) -> Iterator[None]:
+        """Services under a steady load of `rate` documents a second within the block; what is not sent by its end is
+        left out. The services are ready and have acknowledged something before the block begins."""
+        self.deployment.start(*services)
+        self._feed = feed = self.feed(self.documents(documents), rate)
+        try:
+            self.deployment.wait_until_ready()
+            for service in {name.partition("-")[0] for name in services}:
+                self._advanced(service, 0)
+            yield
+        finally:
+            feed.terminate()
+            feed.wait(PATIENCE)
+
+    def feed(self, file: Path, rate: float | None = None) -> subprocess.Popen[bytes]:
+        """A feed in the background, at most `rate` documents a second."""
+        pace = [f"--max-rate={rate}"] if rate else []
+        with (self.folder / "feed.log").open("ab") as log:
+            return subprocess.Popen(
+                [*TOCSIN, "feed", str(file), *pace, *self.deployment.flags()], stdout=log, stderr=log
+            )
+
+    def pause(self, least: float = 0.3, most: float = 3.0) -> None:
+        """A random while."""
+        time.sleep(self.chance.uniform(least, most))
+
+    def kill(self, worker: str) -> None:
+        """kill -9, start again, and see it get on."""
+        self.end(worker)
+        self.deployment.start(worker)
+        self.recovered(worker)
+
+    def end(self, worker: str) -> None:
+        """kill -9."""
+        process = self.deployment.workers[worker]
+        process.kill()
+        process.wait()
+        self.hit(f"kill -9 of {worker.partition('-')[0]}")
+
+    def hit(self, fault: str) -> None:
+        """Note a fault that was brought about just now: a recovery is measured from here on."""
+        self.done[fault] += 1
+        self._fault, self._since = fault, time.monotonic()
+        self._before = {service: self.witness.committed(service) or 0 for service in SERVICES}
+
+    def recovered(self, worker: str) -> None:
+        """Wait until the service has acknowledged more than it had at the latest `hit`."""
+        service = worker.partition("-")[0]
+        self._advanced(service, self._before[service])
+        self.recoveries.append(Recovery(service, self._fault, time.monotonic() - self._since))
+        self.say(f"{service} got on {self.recoveries[-1].seconds:.1f} s after {self._fault}")
+
+    def _advanced(self, service: str, before: int) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while (self.witness.committed(service) or 0) <= before:
+            self.deployment.restart_what_ended()
+            assert self._feed.poll() is None, "the load ended before all was done to it: it needs more documents"
+            assert time.monotonic() < deadline, f"{service} does not get on:\n{self.deployment.log(service)[-2000:]}"
+            time.sleep(0.1)
+
+    def until(self, what: Callable[[], bool], described: str, seconds: float = PATIENCE) -> None:
+        """Wait until `what` holds."""
+        deadline = time.monotonic() + seconds
+        while not what():
+            assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {described}"
+            time.sleep(0.2)
+
+    def count(self, *topics: str) -> int:
+        """Records that were ever written to the topics, by their ends."""
+        return sum(self.witness.ends(*topics).values())
+
+    def settle(self) -> None:
+        """Wait until all is acknowledged by every service, and stop them: within ten seconds each."""
+        self.deployment.wait_until_done(self.witness)
+        self.deployment.stop()
+
+    def judged(self) -> Judged:
+        """Have the ledgers judge what is there now."""
+        witness = self.witness
+        arrivals, log, documents = witness.arrivals(), witness.log(), list(witness.indexed("documents"))
+        alerts = list(witness.records("alerts"))
+        records = witness.inputs_of(arrivals)
+        verdict = judge(records, documents, witness.letters())
+        verdict.faults += log_faults(arrivals, documents, log)
+        verdict.faults += alert_faults(self.deployment, witness, self.folder)
+        verdict.faults += index_faults(witness)
+        offsets = {}
+        for service in SERVICES:
+            lags = witness.lag(service)
+            verdict.faults += [
+                f"{service} has not acknowledged {lag} of {topic}/{partition}"
+                for (topic, partition), lag in lags.items()
+                if lag > 1  # a transactional topic ends with a marker that no consumer reads
+            ]
+            offsets[service] = witness.committed(service) or 0
+        return Judged(verdict, len(records), len(alerts), alarm_delays(arrivals, log, alerts), offsets)
