@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import Self
+from typing import Final, Self
 
 from deployment import Deployment
 from fault_report import write_report
@@ -29,6 +29,9 @@ from trial import FEW_PARTITIONS, Trial
 from witness import Witness
 
 from streams.stack.stack import Stack
+
+MANY: Final = 500
+"""Records under which something has to ring."""
 
 
 def main() -> int:
@@ -149,6 +152,8 @@ def judge(trial: Trial, result: Result) -> None:
     result.records, result.indexed = judged.records, judged.verdict.indexed
     result.duplicates, result.dead_letters = judged.verdict.duplicates, dict(judged.verdict.dead)
     result.alerts, result.offsets = judged.alerts, judged.offsets
+    if result.records > MANY and not result.alerts:
+        result.faults.append(f"nothing rang over {result.records:,} records: that alerts are right was not seen")
     result.longest_alarm_delay = round(max(judged.delays), 2) if judged.delays else None
 
 

@@ -153,3 +153,25 @@ def test_of_two_contents_under_one_identity_the_first_of_the_partition_must_be_i
     assert _judged(world) == []
     world.documents[2] = replace(world.documents[2], source={**world.documents[2].source, "title": "Another headline"})
     assert any("title differ" in fault for fault in _judged(world))
+
+
+def _letter_of_index(world: World, number: int) -> dict[str, Any]:
+    held = json.dumps({**_value(number), "identity": f"wire/{number}"}).encode()
+    return {
+        **world.letters[0],
+        "stage": "index",
+        "reason": "refused-by-index",
+        "origin": {"place": "tocsin.documents", "partition": 0, "offset": 3},
+        "original": base64.b64encode(held).decode(),
+    }
+
+
+def test_what_the_index_refused_is_told_of_and_not_lost() -> None:
+    world = _sound()
+    world.letters.append(_letter_of_index(world, 3))
+    del world.documents[3]
+    verdict = judge(world.records, world.documents, world.letters)
+    assert verdict.faults == []
+    assert verdict.dead == {"invalid-json": 1, "refused-by-index": 1}
+    del world.documents[0]
+    assert any("wire/0 is not in the index" in fault for fault in _judged(world)), "another one is"

@@ -27,7 +27,7 @@ FEW_PARTITIONS: Final = {
     "kafka.news_partitions": "2",
     "kafka.social_partitions": "2",
     "kafka.mention_partitions": "2",
-    "detection.warm_up_days": "3",
+    "detection.warm_up_days": "0",
     "detect.save_interval": "2",
 }
 LATEST: Final = 6000
