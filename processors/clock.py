@@ -24,6 +24,11 @@ class Clock:
             return None
         return min(at for _, at in self.heard)
 
+    @classmethod
+    def standing(cls, at: datetime) -> "Clock":
+        """A clock that stands at an instant."""
+        return cls(frozenset({""}), (("", at),))
+
     def advance(self, origin: str, at: datetime) -> "Clock":
         """The clock after `origin` ticked at `at`. An earlier tick than one heard changes nothing.
 

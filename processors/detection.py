@@ -19,6 +19,15 @@ class DetectionSettings:
     lateness_hours: Annotated[int, Ge(0), Le(8760)] = parameter(
         24, "a document older than the clock by more than this is never counted", unit="h"
     )
+    ahead_seconds: Annotated[int, Ge(0), Le(86_400)] = parameter(
+        60,
+        "a document published this much after the clock, or later, waits until the clock gets there; what is live lies at "
+        "most as far ahead of it as the last tick is old",
+        unit="s",
+    )
+    held_megabytes: Annotated[int, Ge(1), Le(65_536)] = parameter(
+        64, "most that waits so, in each partition; beyond it the earliest is applied before its time", unit="MB"
+    )
     identities_hours: Annotated[int, Ge(0), Le(17_520)] = parameter(
         96, "how long the identities that were applied are remembered: at least twice the lateness", unit="h"
     )

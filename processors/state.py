@@ -13,6 +13,7 @@ STATE_VERSIONS: Final = {
     "bucket": 2,
     "detector": 1,
     "evidence": 1,
+    "held": 1,
     "history": 1,
     "identities": 2,
     "incident": 2,

@@ -88,15 +88,15 @@ def _replay(
                 continue
             while adoptions and adoptions[0].offset <= record.offset:
                 detector.adopt(adoptions.pop(0).restored())
-            effects = detector.apply(record)
             replayed.records += 1
-            replayed.alerts += len(effects.alerts)
-            replayed.points += len(effects.points)
-            alerts.writelines(encode(alert) + b"\n" for alert in effects.alerts)
-            series.writelines(encode(point) + b"\n" for point in effects.points)
-            if effects.dead_letter is not None:
-                replayed.dead_letters += 1
-                dead_letters.write(encode(effects.dead_letter) + b"\n")
+            for effects in detector.apply(record):
+                replayed.alerts += len(effects.alerts)
+                replayed.points += len(effects.points)
+                alerts.writelines(encode(alert) + b"\n" for alert in effects.alerts)
+                series.writelines(encode(point) + b"\n" for point in effects.points)
+                if effects.dead_letter is not None:
+                    replayed.dead_letters += 1
+                    dead_letters.write(encode(effects.dead_letter) + b"\n")
 
 
 def _as_if(exported: ExportedPartition, log: LogName, settings: DetectorSettings) -> Detected:

@@ -2,42 +2,45 @@
 
 The records of ``mentions/p`` or of ``wide/0`` go in by rising offset; what each brings about comes out. Equal records
 give equal outcomes and equal state, whatever batches they come in and wherever state was restored in between. That is
-why state need not be saved as often as something is published: what came after it is applied again.
+why state need not be saved as often as something is published: what came after it is applied again. Documents that run
+ahead of the clock wait for it (`processors.reordering`): what a record brings about may come with a later tick.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple, Self
 from zlib import crc32
 
 from processors.clock import Clock
 from processors.detection import DetectorSettings
-from processors.detector import Detector
 from processors.errors import ConfigurationError, InvariantError, PoisonError
 from processors.messages import Alert, Canary, DeadLetter, Mention, Origin, SeriesPoint, Tick, Unlabelled, WideRecord
+from processors.reordering import EventTimeDetector, Fate, Held, Judged, Read, Stages
 from streams.applied import APPLIED, PUBLISHED, STATE_VERSION, Adoption, Applied, Inventory, Published, hash_of
 from streams.codec import decode, encode
 from streams.deadletters import dead_letter, refusal_of
 from streams.topics import CANARY, TICK, UNLABELLED
 
 LogName = Literal["mentions", "wide"]
-Outcome = Literal["applied", "tick", "canary", "unlabelled", "dead-letter"]
+Outcome = Fate | Literal["canary", "unlabelled", "dead-letter"]
 
 STATE_MENDED_BY: Final = "`tocsin run detect --rebuild` builds it again from the log"
 
 
 class LogRecord(NamedTuple):
-    """One record of the log; `type` is that of its header, None for an ordinary message."""
+    """One record of the log; `type` is that of its header, None for an ordinary message; `stages` when its document
+    reached each stage, as far as its headers tell."""
 
     offset: int
     type: bytes | None
     value: bytes | None
+    stages: Stages = ()
 
 
 class Effects(NamedTuple):
-    """What one record brought about. `changed` names the pieces of state that it changed; `source` is that of the
-    document, where it was one."""
+    """What became of one record, and what that brought about. `changed` names the pieces of state that changed; `source` is
+    that of the document, where one came; `stages` are those of the document that was judged."""
 
     outcome: Outcome
     alerts: tuple[Alert, ...] = ()
@@ -46,6 +49,7 @@ class Effects(NamedTuple):
     canary: Canary | None = None
     changed: frozenset[str] = frozenset()
     source: str | None = None
+    stages: Stages = ()
 
 
 class Message(NamedTuple):
@@ -71,7 +75,9 @@ class Place:
 class PartitionDetector:
     """A detector with its clock and its account of what is applied."""
 
-    def __init__(self, place: Place, detector: Detector, applied: Applied, clock: Clock, inventory: Inventory) -> None:
+    def __init__(
+        self, place: Place, detector: EventTimeDetector, applied: Applied, clock: Clock, inventory: Inventory
+    ) -> None:
         self.place = place
         self._detector = detector
         self._applied = applied
@@ -95,7 +101,8 @@ class PartitionDetector:
     ) -> Self:
         """A detector that knows nothing before `offset`. Nothing is told of records before `silent_below`."""
         applied = Applied(offset, offset, silent_below, (Adoption.of(settings, offset),))
-        return cls(place, Detector(settings), applied, Clock(origins), Inventory())
+        detector = EventTimeDetector(settings, reader_of(place.log))
+        return cls(place, detector, applied, Clock(origins), Inventory())
 
     @classmethod
     def restore(
@@ -121,17 +128,23 @@ class PartitionDetector:
                 "allow for: they are fixed for the life of a prefix"
             )
         clock = Clock(origins, tuple(sorted(applied.heard.items())))
-        restored = cls(place, Detector.restore(settings, kept), applied, clock, inventory)
+        detector = EventTimeDetector.restore(settings, reader_of(place.log), kept)
+        restored = cls(place, detector, applied, clock, inventory)
         restored._note(settings)
         return restored
 
-    def catch_up(self, records: Iterable[LogRecord], published: Published) -> None:
-        """Apply again, telling nothing, the records after the state was saved up to where all is `published`.
+    def catch_up(
+        self, records: Iterable[LogRecord], published: Published, beat: Callable[[], None] = lambda: None
+    ) -> None:
+        """Apply again, telling nothing, the records after the state was saved up to where all is `published`; `beat` is told
+        of every step.
 
         Raises InvariantError where they do not give what was published then.
         """
         for record in records:
-            self.publish(self.apply(record))
+            for effects in self.apply(record):
+                self.publish(effects)
+                beat()
         if self.published != published:
             raise InvariantError(
                 f"the log applied again gives {self.published}, but {published} was written: another release judged it, "
@@ -143,7 +156,7 @@ class PartitionDetector:
         if hash_of(settings) == self._applied.adopted.hash:
             return
         pieces = {key: content for key, content in self._detector.pieces() if content is not None}
-        self._detector = Detector.restore(settings, pieces)
+        self._detector = EventTimeDetector.restore(settings, reader_of(self.place.log), pieces)
         self._note(settings)
 
     @property
@@ -176,31 +189,33 @@ class PartitionDetector:
         """How many records were not in the log."""
         return self._missing
 
-    def apply(self, record: LogRecord) -> Effects:
-        """Apply the record at `offset` or, behind a hole in the log, a later one.
+    @property
+    def waiting(self) -> int:
+        """How many records wait until the clock gets there."""
+        return self._detector.waiting
 
-        A record that cannot be processed becomes a dead letter and changes nothing. Raises InvariantError for an
-        offset that was applied before, and whatever else makes going on wrong.
+    def apply(self, record: LogRecord) -> Iterator[Effects]:
+        """Apply the record at `offset` or, behind a hole in the log, a later one, step by step: it is applied once all of
+        its effects were taken.
+
+        A tick lets go of what waited for it, in steps of its own. A record that cannot be processed becomes a dead letter
+        and changes nothing, also if it has waited. Raises InvariantError for an offset that was applied before, and
+        whatever else makes going on wrong.
         """
         if record.offset < self._offset:
             raise InvariantError(f"{self.place} is applied up to offset {self._offset}: {record.offset} came again")
-        try:
-            effects = self._process(record)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it costs one record
-            original = record.value or b""
-            origin = Origin(self.place.topic, self.place.partition, record.offset)
-            effects = Effects("dead-letter", dead_letter=dead_letter("detect", refusal_of(error), origin, original))
+        for effects in self._process(record):
+            self._changed |= effects.changed
+            for alert in effects.alerts:
+                self._open[alert.kind] += {"open": 1, "close": -1}.get(alert.event, 0)
+            if record.offset < self._applied.silent_below:
+                effects = Effects(effects.outcome, changed=effects.changed, source=effects.source)
+            yield effects
         self._missing += record.offset - self._offset
         self._offset = record.offset + 1
-        self._changed |= effects.changed
-        for alert in effects.alerts:
-            self._open[alert.kind] += {"open": 1, "close": -1}.get(alert.event, 0)
-        if record.offset < self._applied.silent_below:
-            return Effects(effects.outcome, changed=effects.changed, source=effects.source)
-        return effects
 
     def publish(self, effects: Effects) -> list[Message]:
-        """What is to be published of the effects of the record that was applied last."""
+        """What is to be published of effects, to be asked in their order."""
         messages = [Message("alerts", alert.incident, encode(alert)) for alert in effects.alerts]
         messages += [Message("series", point.series, encode(point)) for point in effects.points]
         for message in messages:
@@ -239,24 +254,29 @@ class PartitionDetector:
             earlier = tuple(former for former in self._applied.adoptions if former.offset < self._offset)
             self._applied = replace(self._applied, adoptions=(*earlier, adoption))
 
-    def _process(self, record: LogRecord) -> Effects:
-        value = record.value or b""
-        if record.type is None:
-            event = decode(Mention, value) if self.place.log == "mentions" else decode(WideRecord, value)
-            outcomes = self._detector.apply(event, self._clock)
-            return Effects(
-                "applied", outcomes.alerts, outcomes.points, changed=outcomes.changed, source=event.document.source
-            )
-        if record.type == TICK:
-            return self._tick(decode(Tick, value))
-        if record.type == CANARY:
-            return Effects("canary", canary=decode(Canary, value))
-        if record.type == UNLABELLED:
-            outcomes = self._detector.apply(decode(Unlabelled, value), self._clock)
-            return Effects("unlabelled", changed=outcomes.changed)
-        raise PoisonError("unknown-type", f"record of type {record.type!a}: known are tick, canary and unlabelled")
+    def _process(self, record: LogRecord) -> Iterator[Effects]:
+        try:
+            yield from self._understood(record, Held(record.offset, record.value or b"", record.stages))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it costs one record
+            yield self._refused(record.offset, record.value or b"", error)
 
-    def _tick(self, tick: Tick) -> Effects:
+    def _understood(self, record: LogRecord, held: Held) -> Iterator[Effects]:
+        if record.type is None:
+            event = reader_of(self.place.log)(held.original)
+            for judged in self._detector.take(event, self._clock, lambda: held):
+                yield self._effects(judged, held)._replace(source=event.document.source)
+        elif record.type == TICK:
+            yield from self._tick(decode(Tick, held.original), held)
+        elif record.type == CANARY:
+            yield Effects("canary", canary=decode(Canary, held.original))
+        elif record.type == UNLABELLED:
+            for judged in self._detector.take(decode(Unlabelled, held.original), self._clock, lambda: held):
+                effects = self._effects(judged, held)
+                yield effects if effects.dead_letter else effects._replace(outcome="unlabelled")
+        else:
+            raise PoisonError("unknown-type", f"record of type {record.type!a}: known are tick, canary and unlabelled")
+
+    def _tick(self, tick: Tick, held: Held) -> Iterator[Effects]:
         if tick.origin not in self._clock.origins:
             raise PoisonError(
                 "unknown-origin",
@@ -264,9 +284,33 @@ class PartitionDetector:
                 f"{', '.join(sorted(self._clock.origins))}",
             )
         clock = self._clock.advance(tick.origin, tick.at)
-        outcomes = self._detector.apply(tick, clock)
+        for judged in self._detector.advance(clock):
+            yield self._effects(judged, held)
         self._clock = clock
-        return Effects("tick", outcomes.alerts, outcomes.points, changed=outcomes.changed)
+
+    def _effects(self, judged: Judged, present: Held) -> Effects:
+        """The effects of what was judged: of a record that had waited, or of the `present` one."""
+        outcomes, record = judged.outcomes, judged.held or present
+        if judged.error is not None:
+            return self._refused(record.offset, record.original, judged.error)._replace(changed=outcomes.changed)
+        return Effects(judged.fate, outcomes.alerts, outcomes.points, changed=outcomes.changed, stages=record.stages)
+
+    def _refused(self, offset: int, original: bytes, error: Exception) -> Effects:
+        origin = Origin(self.place.topic, self.place.partition, offset)
+        return Effects("dead-letter", dead_letter=dead_letter("detect", refusal_of(error), origin, original))
+
+
+def reader_of(log: LogName) -> Read:
+    """Reads the ordinary messages of a log."""
+    return _mention if log == "mentions" else _wide
+
+
+def _mention(raw: bytes) -> Mention:
+    return decode(Mention, raw)
+
+
+def _wide(raw: bytes) -> WideRecord:
+    return decode(WideRecord, raw)
 
 
 def applied_of(pieces: Mapping[str, bytes]) -> Applied:

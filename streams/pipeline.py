@@ -12,11 +12,11 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from processors.clock import Clock
-from processors.detector import Detector, Outcomes
 from processors.enrichment import Classification, Classifier, Enriched, Enricher, ModelIdentity, Prepared
 from processors.errors import ConfigurationError, ModelError, TocsinError
 from processors.identity import partition_of
 from processors.messages import DeadLetter, Document, Mention, Origin, Stage, Tick, WideRecord
+from processors.reordering import EventTimeDetector, Held, Judged
 from streams.codec import encode
 from streams.deadletters import dead_letter, refusal_of
 from streams.observer import Observer
@@ -83,8 +83,8 @@ class Pipeline:
 
     enricher: Enricher
     labeller: Labeller
-    detectors: Sequence[Detector]
-    wide_detector: Detector
+    detectors: Sequence[EventTimeDetector]
+    wide_detector: EventTimeDetector
     observer: Observer
     batch_size: int = 256
     _clock: Clock = field(default_factory=lambda: Clock(frozenset({""})))
@@ -116,6 +116,7 @@ class Pipeline:
                         self._detect(enriched)
             if documents:
                 self.observer.documents(documents)
+        self._finish()
 
     def _batches(self, events: Iterable[Event]) -> Iterator[tuple[list[Prepared | Tick], int]]:
         """Batches of `batch_size` documents with the ticks between them, and how many input records each took."""
@@ -161,40 +162,59 @@ class Pipeline:
             self.observer.mentions(enriched.mentions)
         for mention in enriched.mentions:
             partition = partition_of(mention.company, len(self.detectors))
-            self._apply(self.detectors[partition], mention, "mentions", partition)
+            self._take(self.detectors[partition], mention, "mentions", partition)
         if enriched.wide is not None:
             self.observer.wide([enriched.wide])
-            self._apply(self.wide_detector, enriched.wide, "wide", 0)
+            self._take(self.wide_detector, enriched.wide, "wide", 0)
 
-    def _apply(self, detector: Detector, record: Mention | WideRecord, topic: str, partition: int) -> None:
+    def _take(self, detector: EventTimeDetector, record: Mention | WideRecord, topic: str, partition: int) -> None:
         place = f"{topic}/{partition}"
-        origin = Origin(topic, partition, self._offsets[place])
+        offset = self._offsets[place]
         self._offsets[place] += 1
-        outcomes = self._attempt(partial(detector.apply, record, self._clock), record, "detect", origin)
-        if outcomes is not None:
-            self._tell(outcomes)
+
+        def keep() -> Held:
+            return Held(offset, encode(record))
+
+        for judged in detector.take(record, self._clock, keep):
+            if judged.error is not None and judged.held is None:
+                judged = judged._replace(held=keep())
+            self._tell(judged, topic, partition)
 
     def _enrich(self, work: Callable[[], T], document: Document) -> T | None:
-        return self._attempt(work, document, "enrich", Origin("input", 0, self._seen[document.identity]))
-
-    def _attempt(
-        self, work: Callable[[], T], record: Document | Mention | WideRecord, stage: Stage, origin: Origin
-    ) -> T | None:
-        """What `work` on `record` gives; None where it failed and the record became a dead letter."""
+        """What `work` on a document gives; None where it failed and the document became a dead letter."""
         try:
             return work()
         except Exception as error:  # noqa: BLE001 - whatever it is, it costs one record
-            self.observer.dead_letters([dead_letter(stage, refusal_of(error), origin, encode(record))])
+            self._refuse("enrich", error, Origin("input", 0, self._seen[document.identity]), encode(document))
             return None
+
+    def _refuse(self, stage: Stage, error: Exception, origin: Origin, original: bytes) -> None:
+        self.observer.dead_letters([dead_letter(stage, refusal_of(error), origin, original)])
 
     def _tick(self, tick: Tick) -> None:
         self._clock = self._clock.advance("", tick.at)
-        for detector in (*self.detectors, self.wide_detector):
-            self._tell(detector.apply(tick, self._clock))
+        for detector, topic, partition in self._places():
+            for judged in detector.advance(self._clock):
+                self._tell(judged, topic, partition)
         self.observer.clock(tick.at)
 
-    def _tell(self, outcomes: Outcomes) -> None:
+    def _finish(self) -> None:
+        """Judges what waited for a time that nobody told."""
+        for detector, topic, partition in self._places():
+            for judged in detector.finish(self._clock):
+                self._tell(judged, topic, partition)
+
+    def _places(self) -> Iterator[tuple[EventTimeDetector, str, int]]:
+        for partition, detector in enumerate(self.detectors):
+            yield detector, "mentions", partition
+        yield self.wide_detector, "wide", 0
+
+    def _tell(self, judged: Judged, topic: str, partition: int) -> None:
+        outcomes = judged.outcomes
         if outcomes.points:
             self.observer.points(outcomes.points)
         if outcomes.alerts:
             self.observer.alerts(outcomes.alerts)
+        if judged.error is not None and judged.held is not None:
+            origin = Origin(topic, partition, judged.held.offset)
+            self._refuse("detect", judged.error, origin, judged.held.original)

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from processors.clock import bucket_start
-from processors.detector import Detector
 from processors.enrichment import Classification, Enricher, ModelIdentity
 from processors.errors import ConfigurationError, PoisonError
 from processors.messages import DeadLetter, Document, LabelledDocument, Tick
+from processors.reordering import EventTimeDetector
 from streams.classifier import EmbeddedClassifier
 from streams.codec import decode
 from streams.files import Progress, ordered
 from streams.observer import Observer, Watching
 from streams.outputs import OutputFolder, Summary
+from streams.partition_detector import reader_of
 from streams.pipeline import Event, Labeller, ModelLabeller, Pipeline, RecordedLabeller
 from streams.settings import Settings, load_master, settings_hash
 
@@ -76,8 +77,8 @@ def make_pipeline(settings: Settings, labeller: Labeller, observer: Observer) ->
     return Pipeline(
         enricher=enricher,
         labeller=labeller,
-        detectors=[Detector(settings.detector)],
-        wide_detector=Detector(settings.detector),
+        detectors=[EventTimeDetector(settings.detector, reader_of("mentions"))],
+        wide_detector=EventTimeDetector(settings.detector, reader_of("wide")),
         observer=observer,
         batch_size=settings.classifier.batch_size,
     )

@@ -100,10 +100,10 @@ class Worker:
     def _apply(self, consumer: KafkaConsumer, polled: dict[TopicPartition, list[Any]]) -> None:
         for partition, records in polled.items():
             owned = self._owned[partition]
-            done = owned.transact(records)
-            self._watchdog.beat()
+            for done in owned.transact(records):
+                self._watchdog.beat()
+                self._metrics.committed(owned.place, done)
             end = consumer.highwater(partition)
-            self._metrics.committed(owned.place, done)
             self._metrics.show(owned.detector, None if end is None else end - owned.offset)
         self._got_on()
 

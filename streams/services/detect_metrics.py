@@ -19,7 +19,10 @@ class DetectMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.records = Counter(
-            "tocsin_detect_records", "Records of the log by what became of them", ["log", "outcome"], registry=registry
+            "tocsin_detect_records",
+            "Records of the log by what became of them; what is held counts once more when it is released, or applied early",
+            ["log", "outcome"],
+            registry=registry,
         )
         self.dead_letters = metrics.dead_letters(registry)
         self.alerts = Counter(
@@ -45,6 +48,9 @@ class DetectMetrics:
             registry=registry,
         )
         self.lag = Gauge("tocsin_lag_records", "Records that wait to be applied", ["partition"], registry=registry)
+        self.held = Gauge(
+            "tocsin_held_records", "Records that wait until the clock gets there", ["partition"], registry=registry
+        )
         self.restore = Gauge(
             "tocsin_restore_seconds",
             "How long the latest taking over of a partition took",
@@ -78,7 +84,7 @@ class DetectMetrics:
             self.silence.hear(source, time.time())
         self.points.inc(done.points)
         self.transaction.observe(done.seconds)
-        self.batch.observe(sum(done.outcomes.values()))
+        self.batch.observe(done.records)
 
     def saved(self, saved: Saved) -> None:
         """Count one saving of the state."""
@@ -90,6 +96,7 @@ class DetectMetrics:
         place = str(detector.place)
         if lag is not None:
             self.lag.labels(place).set(lag)
+        self.held.labels(place).set(detector.waiting)
         self.series.labels(place).set(detector.series)
         self.missing.labels(place).set(detector.missing)
         for kind, count in detector.open_incidents.items():
@@ -98,7 +105,7 @@ class DetectMetrics:
     def forget(self, detector: PartitionDetector) -> None:
         """Show nothing more of a partition that another worker has."""
         place = str(detector.place)
-        for gauge in (self.lag, self.restore, self.series, self.missing):
+        for gauge in (self.lag, self.held, self.restore, self.series, self.missing):
             gauge.remove(place)
         for kind in detector.open_incidents:
             self.open.remove(place, kind)

@@ -7,11 +7,12 @@ is written once. Whoever starts in between applies what came after the state aga
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from processors.errors import InvariantError
 from processors.messages import Alert
+from processors.reordering import Stages
 from streams.applied import APPLIED, PUBLISHED
 from streams.log_reader import header_of
 from streams.partition_detector import LogRecord, Message, PartitionDetector
@@ -32,11 +33,15 @@ _BY_PARTITION: Final = ("alerts", "series")
 
 _DELETED_AT_ONCE: Final = 5_000
 
+_PUBLISHED_AT_ONCE: Final = 20_000
+"""Results after which a transaction takes no further record: a tick that many waited for brings about a lot."""
+
 
 class Committed(NamedTuple):
-    """What one transaction made true. `waited` are, for each alert, the milliseconds since its document reached a stage;
+    """What one transaction of so many `records` made true. `outcomes` counts what waited once more when it is judged. `waited` are, for each alert, the milliseconds since its document reached a stage;
     `sources` those of the documents."""
 
+    records: int
     outcomes: Counter[str]
     reasons: Counter[str]
     alerts: tuple[Alert, ...]
@@ -56,8 +61,17 @@ class Saved(NamedTuple):
 class OwnedPartition:
     """A partition that no other process can commit for. Any exception means: end the process, nothing is certain."""
 
-    def __init__(self, detector: PartitionDetector, transactions: Transactions, topics: Topics, output: int) -> None:
+    def __init__(
+        self,
+        detector: PartitionDetector,
+        transactions: Transactions,
+        topics: Topics,
+        output: int,
+        beat: Callable[[], None],
+    ) -> None:
+        """`beat` is told of every step: what many waited for takes a while."""
         self.detector = detector
+        self._beat = beat
         self.place = detector.place
         self._transactions = transactions
         self._topics = topics
@@ -102,20 +116,24 @@ class OwnedPartition:
         self._transactions.close()
         return saved
 
-    def transact(self, records: Sequence[Any]) -> Committed:
-        """Apply records as they came from the consumer, and make what they bring about true, all or nothing.
+    def transact(self, records: Sequence[Any]) -> Iterator[Committed]:
+        """Apply records as they came from the consumer, and make what they bring about true, in as many transactions as
+        that takes.
 
         Raises InvariantError for a gap in the offsets, after everything before it is committed: a hole in the log looks
         the same after a restart, and is then counted and passed over.
         """
         sound = contiguous([record.offset for record in records], self.offset, self._is_fresh)
-        done = self._transact(records[:sound]) if sound else None
-        if done is None or sound < len(records):
+        done = 0
+        while done < sound:
+            committed = self._transact(records[done:sound])
+            done += committed.records
+            yield committed
+        if sound < len(records):
             raise InvariantError(
                 f"{self.place}: offset {self.offset} was expected, {records[sound].offset} came; if the log has a hole "
                 "there, the next start finds the same and goes on behind it"
             )
-        return done
 
     def _transact(self, records: Sequence[Any]) -> Committed:
         started = time.perf_counter()
@@ -127,36 +145,39 @@ class OwnedPartition:
         results: list[Record] = []
         points = 0
         # 1. Apply each record, and note what it brings about.
-        for record in records:
-            effects = self.detector.apply(log_record(record))
-            outcomes[effects.outcome] += 1
-            points += len(effects.points)
-            if effects.source is not None:
-                sources.add(effects.source)
-            if effects.alerts:
-                alerts += effects.alerts
-                waited += stages_of(record.headers, int(time.time() * 1000))
-            if effects.dead_letter is not None:
-                reasons[effects.dead_letter.reason] += 1
-            results += self._results(self.detector.publish(effects), record)
+        for count, record in enumerate(records, start=1):
+            for effects in self.detector.apply(log_record(record)):
+                self._beat()
+                outcomes[effects.outcome] += effects.outcome != "step"
+                points += len(effects.points)
+                if effects.source is not None:
+                    sources.add(effects.source)
+                if effects.alerts:
+                    alerts += effects.alerts
+                    waited += waits(effects.stages, int(time.time() * 1000))
+                if effects.dead_letter is not None:
+                    reasons[effects.dead_letter.reason] += 1
+                results += self._results(self.detector.publish(effects), record.offset, effects.stages)
+            if len(results) >= _PUBLISHED_AT_ONCE:
+                break
         # 2. How far all is published is part of it.
         results.append(self._state(PUBLISHED, self.detector.published.encode()))
         # 3. All of it becomes true at once, the group's offset too.
         self._commit(results)
         self._is_fresh = False
         seconds = time.perf_counter() - started
-        return Committed(outcomes, reasons, tuple(alerts), points, frozenset(sources), tuple(waited), seconds)
+        return Committed(count, outcomes, reasons, tuple(alerts), points, frozenset(sources), tuple(waited), seconds)
 
     def _commit(self, records: Sequence[Record]) -> None:
         self._transactions.commit(records, (self.place.topic, self.place.partition), self.offset, self._group)
 
-    def _results(self, messages: Iterable[Message], record: Any) -> Iterator[Record]:
+    def _results(self, messages: Iterable[Message], offset: int, stages: Stages) -> Iterator[Record]:
         for topic, key, value in messages:
             headers = []
             if topic in _BY_PARTITION:
-                headers.append((CAUSE_HEADER, str(record.offset).encode()))
+                headers.append((CAUSE_HEADER, str(offset).encode()))
             if topic == "alerts":
-                headers += ((name, passed) for name, passed in record.headers if name in STAGE_HEADERS)
+                headers += stages
                 headers.append((RANG_HEADER, str(int(time.time() * 1000)).encode()))
             partition = self._output if topic in _BY_PARTITION else 0
             yield Record(self._topics.name(topic), partition, _key(key), value, tuple(headers))
@@ -171,7 +192,8 @@ def _key(key: str) -> bytes:
 
 def log_record(record: Any) -> LogRecord:
     """A consumer's record as the detector takes it."""
-    return LogRecord(record.offset, header_of(record, TYPE_HEADER), record.value)
+    stages = tuple((name, value) for name, value in record.headers if name in STAGE_HEADERS and value is not None)
+    return LogRecord(record.offset, header_of(record, TYPE_HEADER), record.value, stages)
 
 
 def contiguous(offsets: Sequence[int], expected: int, is_fresh: bool) -> int:
@@ -187,8 +209,8 @@ def contiguous(offsets: Sequence[int], expected: int, is_fresh: bool) -> int:
     return len(offsets)
 
 
-def stages_of(headers: Iterable[tuple[str, bytes]], now: int) -> Iterator[tuple[str, int]]:
-    """For each stage that the headers tell of, the milliseconds from there to `now`."""
-    for name, value in headers:
-        if name in STAGE_HEADERS and value is not None and value.isdigit():
+def waits(stages: Stages, now: int) -> Iterator[tuple[str, int]]:
+    """For each stage that a document has passed, the milliseconds from there to `now`."""
+    for name, value in stages:
+        if value.isdigit():
             yield name, now - int(value)

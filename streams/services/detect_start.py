@@ -58,9 +58,10 @@ def start(
     *,
     adopt: bool = False,
     rebuild: bool = False,
+    beat: Callable[[], None] = lambda: None,
 ) -> Start:
     """Where to begin with `place`: where all is published that its log brought about, at the log's start if there is
-    nothing yet. `read` gives what has to be applied again for that.
+    nothing yet. `read` gives what has to be applied again for that, and `beat` is told of every step of it.
 
     `adopt` accepts settings that differ from the state's, `rebuild` builds a state anew that is not sound. Raises
     ConfigurationError, naming the mend, where going on would lose, double or falsify something.
@@ -72,7 +73,7 @@ def start(
             return Start(PartitionDetector.begin(place, settings, origins))
         _check_settings(place, applied_of(found.pieces), settings, adopt)
         try:
-            restored = _restored(place, found, settings, origins, read)
+            restored = _restored(place, found, settings, origins, read, beat)
         except InvariantError as error:
             reason = str(error)
     if restored is not None:
@@ -119,7 +120,12 @@ def unsound(found: Found) -> str | None:
 
 
 def _restored(
-    place: Place, found: Found, settings: DetectorSettings, origins: frozenset[str], read: Read
+    place: Place,
+    found: Found,
+    settings: DetectorSettings,
+    origins: frozenset[str],
+    read: Read,
+    beat: Callable[[], None],
 ) -> PartitionDetector:
     """The detector as it was when it published last, with `settings` from there on. Raises InvariantError."""
     applied, published = applied_of(found.pieces), published_of(found.pieces)
@@ -133,7 +139,7 @@ def _restored(
             "settings of another release, which alone can apply it again: start and stop that one once more"
         ) from None
     detector = PartitionDetector.restore(place, former, origins, found.pieces)
-    detector.catch_up(read(applied.offset, published.offset), published)
+    detector.catch_up(read(applied.offset, published.offset), published, beat)
     detector.adopt(settings)
     return detector
 

@@ -108,10 +108,11 @@ def take_over(
         read,
         adopt=settings.detect.adopt_settings,
         rebuild=settings.detect.rebuild,
+        beat=beat,
     )
     beat()
     # 6. What is not sound goes; what was restored, or begun, is the state from here on.
-    owned = OwnedPartition(begun.detector, transactions, topics, output)
+    owned = OwnedPartition(begun.detector, transactions, topics, output, beat)
     owned.delete(begun.stale)
     owned.save()
     # 7. Go on at the first record of which nothing is published.

@@ -1,7 +1,7 @@
 """The detector of one partition, as service and replay use it: batches, restores and bad records change nothing."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -90,16 +90,23 @@ def save(detector: PartitionDetector, saved: dict[str, bytes]) -> dict[str, byte
     return saved
 
 
-def run(records: Sequence[LogRecord], cuts: Sequence[int] = ()) -> tuple[list[Effects], dict[str, bytes]]:
-    """What comes of the records; the detector is saved and restored from what was saved at each of `cuts`."""
+def run(records: Sequence[LogRecord], cuts: Sequence[int] = ()) -> tuple[list[list[Effects]], dict[str, bytes]]:
+    """What comes of each of the records; the detector is saved and restored from what was saved at each of `cuts`."""
     detector = PartitionDetector.begin(PLACE, QUICK, ORIGINS)
     saved: dict[str, bytes] = {}
     found = []
     for index, record in enumerate(records):
         if index in cuts:
             detector = PartitionDetector.restore(PLACE, QUICK, ORIGINS, save(detector, saved))
-        found.append(detector.apply(record))
+        found.append(list(detector.apply(record)))
     return found, save(detector, saved)
+
+
+def told(detector: PartitionDetector, records: Sequence[LogRecord]) -> Iterator[Message]:
+    """What is to be published of the records."""
+    for record in records:
+        for effects in detector.apply(record):
+            yield from detector.publish(effects)
 
 
 class Broker:
@@ -125,8 +132,7 @@ class Broker:
 
     def publish(self, detector: PartitionDetector, records: Sequence[LogRecord]) -> None:
         """Apply a batch, and make true what it brings about."""
-        messages = [message for record in records for message in detector.publish(detector.apply(record))]
-        self.published += messages
+        self.published += told(detector, records)
         self.state[PUBLISHED] = detector.published.encode()
 
     def save(self, detector: PartitionDetector) -> None:
@@ -140,7 +146,7 @@ PROGRESS = {APPLIED, PUBLISHED}
 
 
 def test_the_history_rings_and_refuses_what_it_should() -> None:
-    effects, _ = WHOLE
+    effects = [e for found in WHOLE[0] for e in found]
     assert next(alert.event for e in effects for alert in e.alerts) == "open"
     refused = [e.dead_letter.reason for e in effects if e.dead_letter]
     assert set(refused) == {"invalid-json", "unknown-origin"}
@@ -180,8 +186,7 @@ def test_a_crash_between_any_two_steps_loses_and_doubles_nothing(steps: list[Ste
             broker.save(detector)
         else:
             if step == "crash-applying":
-                for record in batch:
-                    detector.publish(detector.apply(record))
+                list(told(detector, batch))
             elif step == "crash-saving":
                 list(detector.save())
             detector = broker.start()
@@ -208,19 +213,19 @@ def test_settings_adopted_after_a_crash_judge_from_the_first_record_on_that_is_n
     broker.publish(detector, RECORDS[-1:])
 
     replayed = PartitionDetector.begin(PLACE, QUICK, ORIGINS)
-    expected = [message for record in RECORDS[:published_to] for message in replayed.publish(replayed.apply(record))]
+    expected = list(told(replayed, RECORDS[:published_to]))
     replayed.adopt(STRICT)
-    expected += [message for record in RECORDS[published_to:] for message in replayed.publish(replayed.apply(record))]
+    expected += told(replayed, RECORDS[published_to:])
     assert broker.published == expected
     assert [entry.offset for entry in applied_of(broker.state).adoptions] == [0, published_to]
 
 
 def test_a_log_that_gives_something_else_when_it_is_applied_again_is_noticed() -> None:
-    told = next(index for index, effects in enumerate(WHOLE[0]) if effects.points)
+    at = next(index for index, found in enumerate(WHOLE[0]) if any(effects.points for effects in found))
     broker = Broker()
-    broker.publish(broker.start(), RECORDS[: told + 1])
+    broker.publish(broker.start(), RECORDS[: at + 1])
     published = published_of(broker.state)
-    for other in (RECORDS[:told], [*RECORDS[:told], RECORDS[told]._replace(value=b"{")]):
+    for other in (RECORDS[:at], [*RECORDS[:at], RECORDS[at]._replace(value=b"{")]):
         again = PartitionDetector.restore(PLACE, QUICK, ORIGINS, broker.state)
         with pytest.raises(InvariantError, match="applied again"):
             again.catch_up(other, published)
@@ -228,7 +233,7 @@ def test_a_log_that_gives_something_else_when_it_is_applied_again_is_noticed() -
 
 def test_a_state_is_written_once_for_all_that_changed_it() -> None:
     detector = PartitionDetector.begin(PLACE, QUICK, ORIGINS)
-    changed = [key for record in RECORDS for key in detector.apply(record).changed]
+    changed = [key for record in RECORDS for effects in detector.apply(record) for key in effects.changed]
     written = [key for key, _ in detector.save()]
     assert len(written) == len(set(written))
     assert len(written) < len(changed) / 2
@@ -237,7 +242,7 @@ def test_a_state_is_written_once_for_all_that_changed_it() -> None:
 
 def test_a_dead_letter_tells_where_the_record_stands_and_changes_no_state() -> None:
     detector = PartitionDetector.begin(PLACE, QUICK, ORIGINS)
-    effects = detector.apply(LogRecord(0, None, b"\xff"))
+    [effects] = detector.apply(LogRecord(0, None, b"\xff"))
     assert effects.dead_letter is not None
     assert (effects.dead_letter.origin.place, effects.dead_letter.origin.offset) == ("tocsin.mentions", 0)
     assert effects.changed == frozenset()
@@ -247,22 +252,23 @@ def test_a_dead_letter_tells_where_the_record_stands_and_changes_no_state() -> N
 
 def test_a_record_applied_before_is_an_error_and_a_hole_is_counted() -> None:
     detector = PartitionDetector.begin(PLACE, QUICK, ORIGINS)
-    detector.apply(LogRecord(0, None, b"{"))
+    list(detector.apply(LogRecord(0, None, b"{")))
     with pytest.raises(InvariantError, match="0 came again"):
-        detector.apply(LogRecord(0, None, b"{"))
-    detector.apply(LogRecord(4, None, b"{"))
+        list(detector.apply(LogRecord(0, None, b"{")))
+    list(detector.apply(LogRecord(4, None, b"{")))
     assert (detector.offset, detector.missing) == (5, 3)
 
 
 def test_the_clock_waits_for_the_slowest_origin_also_after_a_restore() -> None:
     detector = PartitionDetector.begin(PLACE, QUICK, ORIGINS)
-    detector.apply(LogRecord(0, b"tick", encode(Tick(START + timedelta(days=9), "news/0"))))
+    list(detector.apply(LogRecord(0, b"tick", encode(Tick(START + timedelta(days=9), "news/0")))))
     restored = PartitionDetector.restore(PLACE, QUICK, ORIGINS, save(detector, {}))
-    late = restored.apply(LogRecord(1, None, encode(mention("early", 0, True))))
-    assert late.changed, "nothing is late while one origin has not been heard"
-    restored.apply(LogRecord(2, b"tick", encode(Tick(START + timedelta(days=8), "social/0"))))
-    late = restored.apply(LogRecord(3, None, encode(mention("other", 0, True))))
-    assert not late.changed
+    [held] = restored.apply(LogRecord(1, None, encode(mention("early", 0, True))))
+    assert held.outcome == "held" and restored.waiting == 1, "there is no time while one origin has not been heard"
+    _, released, _ = restored.apply(LogRecord(2, b"tick", encode(Tick(START + timedelta(days=8), "social/0"))))
+    assert released.outcome == "released" and released.changed
+    [late] = restored.apply(LogRecord(3, None, encode(mention("other", 0, True))))
+    assert late.outcome == "applied" and not late.changed
 
 
 @pytest.mark.parametrize("damage", ["missing", "stale", "foreign"])
@@ -291,12 +297,11 @@ def test_settings_adopted_after_a_restore_and_in_the_midst_of_a_replay_judge_ali
     _, saved = run(RECORDS[:half])
     restored = PartitionDetector.restore(PLACE, STRICT, ORIGINS, saved)
     replayed = PartitionDetector.begin(PLACE, QUICK, ORIGINS)
-    for record in RECORDS[:half]:
-        replayed.apply(record)
+    list(told(replayed, RECORDS[:half]))
     replayed.adopt(STRICT)
 
-    assert [restored.apply(record) for record in RECORDS[half:]] == [
-        replayed.apply(record) for record in RECORDS[half:]
+    assert [list(restored.apply(record)) for record in RECORDS[half:]] == [
+        list(replayed.apply(record)) for record in RECORDS[half:]
     ]
     adoptions = applied_of(save(restored, saved)).adoptions
     assert [(entry.offset, entry.hash) for entry in adoptions] == [(0, hash_of(QUICK)), (half, hash_of(STRICT))]
@@ -305,11 +310,13 @@ def test_settings_adopted_after_a_restore_and_in_the_midst_of_a_replay_judge_ali
 
 def test_what_an_earlier_state_published_is_not_told_again() -> None:
     effects, saved = WHOLE
-    told = [index for index, e in enumerate(effects) if e.alerts or e.points or e.dead_letter]
-    rebuilt = PartitionDetector.begin(PLACE, QUICK, ORIGINS, silent_below=told[-1])
-    again = [rebuilt.apply(record) for record in RECORDS]
-    assert not any(e.alerts or e.points or e.dead_letter or e.canary for e in again[: told[-1]])
-    assert again[told[-1]] == effects[told[-1]]
+    last = max(
+        index for index, found in enumerate(effects) if any(e.alerts or e.points or e.dead_letter for e in found)
+    )
+    rebuilt = PartitionDetector.begin(PLACE, QUICK, ORIGINS, silent_below=last)
+    again = [list(rebuilt.apply(record)) for record in RECORDS]
+    assert not any(e.alerts or e.points or e.dead_letter or e.canary for found in again[:last] for e in found)
+    assert again[last] == effects[last]
     assert {k: v for k, v in save(rebuilt, {}).items() if k not in PROGRESS} == {
         k: v for k, v in saved.items() if k not in PROGRESS
     }
@@ -317,7 +324,7 @@ def test_what_an_earlier_state_published_is_not_told_again() -> None:
 
 def test_open_incidents_are_counted_across_restores() -> None:
     effects, saved = WHOLE
-    events = [alert.event for e in effects for alert in e.alerts]
+    events = [alert.event for found in effects for e in found for alert in e.alerts]
     restored = PartitionDetector.restore(PLACE, QUICK, ORIGINS, saved)
     assert sum(restored.open_incidents.values()) == events.count("open") - events.count("close")
     assert restored.series == 2 + 1, "the company, its topic, the feed"
