@@ -153,6 +153,14 @@ def replay(
     as_of: Annotated[
         str | None, typer.Option(metavar="TIME", help="The present (RFC 3339) for rules on old data; now if absent.")
     ] = None,
+    partitions: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=1024,
+            help="Of files: judge as services with so many partitions of the mentions, each with its own pools.",
+        ),
+    ] = 1,
     settings_file: SettingsFile = None,
     assignments: Assignments = None,
 ) -> None:
@@ -173,7 +181,16 @@ def replay(
     settings = settings_of(settings_file, assignments)
     labeller = recorded_labeller(classifications) if classifications else embedded_labeller(settings)
     with ReplayProgress(files) as progress:
-        summary = replay_documents(files, out, settings, labeller, now=now, observer=progress, reading=progress.reading)
+        summary = replay_documents(
+            files,
+            out,
+            settings,
+            labeller,
+            now=now,
+            partitions=partitions,
+            observer=progress,
+            reading=progress.reading,
+        )
     counts = summary.as_dict()
     typer.echo(
         f"{counts['documents']:,} documents, {counts['duplicates']:,} duplicates, {counts['refused']:,} refused; "

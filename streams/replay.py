@@ -70,14 +70,14 @@ def recorded_labeller(path: Path) -> RecordedLabeller:
     return RecordedLabeller(ModelIdentity(*models.pop(), frozenset(languages)), recorded)
 
 
-def make_pipeline(settings: Settings, labeller: Labeller, observer: Observer) -> Pipeline:
-    """The pipeline that `settings` describe, empty of history."""
+def make_pipeline(settings: Settings, labeller: Labeller, observer: Observer, partitions: int = 1) -> Pipeline:
+    """The pipeline that `settings` describe, empty of history, with so many `partitions` of the mentions."""
     lateness = timedelta(hours=settings.detection.lateness_hours)
     enricher = Enricher(load_master(settings), labeller.model, settings_hash(settings), lateness)
     return Pipeline(
         enricher=enricher,
         labeller=labeller,
-        detectors=[EventTimeDetector(settings.detector, reader_of("mentions"))],
+        detectors=[EventTimeDetector(settings.detector, reader_of("mentions")) for _ in range(partitions)],
         wide_detector=EventTimeDetector(settings.detector, reader_of("wide")),
         observer=observer,
         batch_size=settings.classifier.batch_size,
@@ -91,12 +91,14 @@ def replay_documents(
     labeller: Labeller,
     *,
     now: datetime,
+    partitions: int = 1,
     observer: Observer | None = None,
     reading: Progress | None = None,
 ) -> Summary:
     """Replay `paths` (JSONL, .gz) ordered by (published_at, source, id); leave everything in the folder `out`.
 
-    `now` (UTC) is the present for the rule that refuses documents from the future. `reading` is told the bytes read
+    `now` (UTC) is the present for the rule that refuses documents from the future. With as many `partitions` as its
+    mentions have, companies are pooled as a service pools them. `reading` is told the bytes read
     while the files are put in order, before the observer hears of anything. Equal input, labels and
     settings give equal bytes in all files but summary.json, which also tells how long it took. Raises
     ConfigurationError: for a file that cannot be opened before anything is written, for one that is damaged
@@ -105,7 +107,14 @@ def replay_documents(
     documents = ordered(paths, now=now, progress=reading)
     names = [path.name for path in paths]
     summary = replay_events(
-        with_ticks(documents), len(documents), out, settings, labeller, observer=observer, files=names
+        with_ticks(documents),
+        len(documents),
+        out,
+        settings,
+        labeller,
+        partitions=partitions,
+        observer=observer,
+        files=names,
     )
     if documents.damage:
         raise ConfigurationError("\n".join(documents.damage))
@@ -119,6 +128,7 @@ def replay_events(
     settings: Settings,
     labeller: Labeller,
     *,
+    partitions: int = 1,
     observer: Observer | None = None,
     files: Sequence[str] = (),
 ) -> Summary:
@@ -127,7 +137,7 @@ def replay_events(
     summary = Summary()
     with OutputFolder(out) as folder:
         watching = Watching(folder, summary, *([observer] if observer else []))
-        make_pipeline(settings, labeller, watching).run(events, total=total)
+        make_pipeline(settings, labeller, watching, partitions).run(events, total=total)
     seconds = time.perf_counter() - started
     summary.write(
         out,

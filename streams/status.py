@@ -154,6 +154,7 @@ def _service_record(state: ServiceState) -> dict[str, Any]:
             **state.values("tocsin_indexed_total", "outcome"),
         },
         "seconds_since_document": state.values("tocsin_seconds_since_document", "source"),
+        "held": state.values("tocsin_held_records", "partition"),
         "models": state.labels("tocsin_model_info"),
         "canary_seconds": state.values("tocsin_canary_seconds", "").get(""),
     }

@@ -130,13 +130,21 @@ def _sources(status: Status) -> list[RenderableType]:
 
 
 def _bell(status: Status) -> list[RenderableType]:
-    """The model, how old what the index shows is, and whether the canary came back."""
+    """The model, what waits for the clock, and whether the canary came back."""
     facts = Table.grid(padding=(0, 2))
-    enrich, clock = status.services["enrich"], status.services["clock"]
+    enrich, detect, clock = (status.services[name] for name in ("enrich", "detect", "clock"))
     if not isinstance(enrich, Unknown):
         for model in enrich.labels("tocsin_model_info"):
             words = f"{model.get('name', '')} {model.get('version', '')} ({model.get('hash', '')[:12]})"
             facts.add_row(Text(" model", _HEAD), visible(words))
+    if not isinstance(detect, Unknown):
+        held = sum(detect.values("tocsin_held_records", "partition").values())
+        early = detect.values("tocsin_detect_records_total", "outcome").get("early", 0)
+        words = f"{held:,.0f} records wait until the clock gets there"
+        if early:
+            words += f"; {early:,.0f} were judged before their time, since too many waited"
+        if held or early:
+            facts.add_row(Text(" held", _HEAD), Text(words, "yellow" if early else ""))
     if not isinstance(clock, Unknown):
         seconds = clock.values("tocsin_canary_seconds", "").get("")
         trip = clock.values("tocsin_canary_round_trip_seconds", "").get("")

@@ -72,7 +72,10 @@ POINTS: Final[dict[str, Point]] = {
         "detect", "aiokafka:AIOKafkaProducer.commit_transaction", "after", "it is committed, the worker does not know"
     ),
     "detect-published": Point(
-        "detect", "streams.services.detect_partition:OwnedPartition.transact", "after", "published, the state not saved"
+        "detect",
+        "streams.services.detect_partition:OwnedPartition._transact",
+        "after",
+        "published, the state not saved",
     ),
     "detect-saving": Point(
         "detect", "streams.services.detect_partition:OwnedPartition.save", "before", "the state is due, not saved", 6

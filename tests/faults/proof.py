@@ -1,12 +1,13 @@
-"""What is proven of a run when it is over: the ledger's verdict, alerts against a replay of the log, buckets against files."""
+"""What is proven of a run when it is over: the ledger's verdict, alerts against a replay of the log, both against the files."""
 
 import gzip
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from deployment import Deployment
 from ledger import Verdict, judge
@@ -15,10 +16,23 @@ from witness import Witness
 Bucket = tuple[str, str]
 Counts = tuple[int, ...]
 
+IN_ORDER: Final = {"detection.ahead_seconds": "0"}
+"""By this setting nothing is judged before the clock has passed it: what a feed sent in order rings as a replay of its file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarms:
+    """Alerts up to where the clock came, of the service and of a replay of the files, and how many are alike to the byte."""
+
+    served: int
+    replayed: int
+    alike: int
+
 
 @dataclass
 class Proof:
-    """How much was judged, and the verdict: input records, documents by status, alerts, incidents by kind, buckets."""
+    """How much was judged, and the verdict: input records, documents by status, alerts, incidents by kind, buckets, and
+    alerts beside those of the files."""
 
     verdict: Verdict
     records: int
@@ -26,6 +40,7 @@ class Proof:
     alerts: int
     incidents: Counter[str]
     buckets: int
+    alarms: Alarms
 
 
 def prove(
@@ -38,8 +53,11 @@ def prove(
     records, documents = witness.inputs(), list(witness.indexed("documents"))
     verdict = judge(records, documents, witness.letters())
     verdict.faults += alert_faults(deployment, witness, folder)
-    faults, buckets = bucket_faults(deployment, witness, files, folder, labels)
+    replay_files(deployment, witness, files, folder, labels)
+    faults, buckets = bucket_faults(witness, folder)
     verdict.faults += faults + index_faults(witness)
+    alarms, faults = alarms_beside_files(deployment, witness, folder)
+    verdict.faults += faults
     alerts = [json.loads(value) for values in witness.by_partition("alerts").values() for value in values]
     return Proof(
         verdict,
@@ -48,6 +66,7 @@ def prove(
         alerts=len(alerts),
         incidents=Counter(alert["kind"] for alert in alerts if alert["event"] == "open"),
         buckets=buckets,
+        alarms=alarms,
     )
 
 
@@ -72,12 +91,35 @@ def alert_faults(deployment: Deployment, witness: Witness, folder: Path) -> list
     return faults
 
 
-def bucket_faults(
+def replay_files(
     deployment: Deployment, witness: Witness, files: Sequence[Path], folder: Path, labels: Path | None
-) -> tuple[list[str], int]:
-    """The counts of every closed bucket must equal those of a replay of the files themselves; and how many there are."""
+) -> None:
+    """Replay the files themselves, companies pooled by partition as in the service."""
     known = ("--classifications", str(labels)) if labels else ()
-    deployment.command("replay", *map(str, files), *known, "--out", str(folder / "files"), seconds=7200)
+    pools = ("--partitions", str(len(witness.ends("mentions"))))
+    deployment.command("replay", *map(str, files), *known, *pools, "--out", str(folder / "files"), seconds=7200)
+
+
+def alarms_beside_files(deployment: Deployment, witness: Witness, folder: Path) -> tuple[Alarms, list[str]]:
+    """Alerts beside those of a replay of the files. Where nothing was judged before its time they must be the same, to
+    the byte."""
+    end = witness.clock()
+    served = told_before(end, (value for values in witness.by_partition("alerts").values() for value in values))
+    replayed = told_before(end, lines_of(folder / "files", "alerts.jsonl"))
+    alarms = Alarms(served.total(), replayed.total(), (served & replayed).total())
+    if not IN_ORDER.items() <= deployment.settings.items() or served == replayed:
+        return alarms, []
+    different = sorted((served - replayed) | (replayed - served))
+    return alarms, [f"{alarms}: the first that differs is {different[0].decode()[:500]}"]
+
+
+def told_before(end: datetime, alerts: Iterable[bytes]) -> Counter[bytes]:
+    """The alerts of before an instant; the last documents of a feed still wait for a later tick."""
+    return Counter(alert for alert in alerts if datetime.fromisoformat(json.loads(alert)["at"]) < end)
+
+
+def bucket_faults(witness: Witness, folder: Path) -> tuple[list[str], int]:
+    """The counts of every closed bucket must equal those of a replay of the files; and how many there are."""
     lived = latest_counts(json.loads(value) for values in witness.by_partition("series").values() for value in values)
     replayed = latest_counts(map(json.loads, lines_of(folder / "files", "series.jsonl.gz")))
     open_from = min(max((start for _, start in counts), default="") for counts in (lived, replayed))
@@ -109,8 +151,8 @@ def index_faults(witness: Witness) -> list[str]:
 def latest_counts(points: Iterable[Any]) -> dict[Bucket, Counts]:
     """What each bucket counted, in its latest revision.
 
-    A bucket that counted nothing is as good as none: whether it is told depends on how far documents ran ahead of the
-    clock, which is no matter of what was read.
+    A bucket that counted nothing is as good as none: whether it is told depends on when a late document came, which is no
+    matter of what was read.
     """
     latest: dict[Bucket, tuple[int, Counts]] = {}
     for point in points:

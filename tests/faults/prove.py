@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import psutil
+from proof import IN_ORDER
 from run import Plan, Report, run
 from servers import real_servers
 
@@ -78,7 +79,7 @@ def plans(data: Path, documents: int | None, kills: int, labels: Path | None, ou
                 name,
                 source if count is None else latest(source, count, out / f"{name}.jsonl"),
                 kills,
-                {} if count is None else EARLY,
+                {**IN_ORDER, **({} if count is None else EARLY)},
                 recorded if recorded and recorded.exists() else None,
             )
         )
@@ -94,7 +95,7 @@ def latest(source: Path, count: int, target: Path) -> Path:
 
 def described(report: Report) -> str:
     """A few lines for a person."""
-    proof, seconds = report.proof, report.seconds
+    proof, seconds, alarms = report.proof, report.seconds, report.proof.alarms
     kills = ", ".join(f"{service} {count}" for service, count in sorted(report.kills.items())) or "none"
     incidents = ", ".join(f"{kind} {count}" for kind, count in sorted(proof.incidents.items())) or "none"
     head = (
@@ -105,6 +106,7 @@ def described(report: Report) -> str:
         head,
         f"  {proof.verdict}",
         f"  {proof.alerts:,} alerts compared byte for byte; incidents: {incidents}",
+        f"  {alarms.served:,} alerts where a replay of the file rings {alarms.replayed:,}, {alarms.alike:,} alike to the byte",
         f"  {proof.buckets:,} closed buckets compared with a replay of the file; judged in {seconds['judging']:,.0f} s",
     ]
     return "\n".join(lines)

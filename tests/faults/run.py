@@ -4,7 +4,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -64,6 +64,7 @@ class Report:
             "alerts": self.proof.alerts,
             "incidents": dict(sorted(self.proof.incidents.items())),
             "closed_buckets": self.proof.buckets,
+            "alerts_beside_the_files": asdict(self.proof.alarms),
             "kills": dict(sorted(self.kills.items())),
             "ended_by_themselves": dict(sorted(self.restarts.items())),
             "seconds": {name: round(seconds, 1) for name, seconds in self.seconds.items()},

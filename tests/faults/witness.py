@@ -9,6 +9,7 @@ import urllib.request
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
@@ -76,6 +77,16 @@ class Witness:
     def log(self) -> list[Record]:
         """The records of mentions and wide, in the order of each partition."""
         return [record for topic in ("mentions", "wide") for record in self.records(topic)]
+
+    def clock(self) -> datetime:
+        """The instant that every partition of the input has reached."""
+        reached: dict[Place, datetime] = {}
+        for topic in ("news", "social"):
+            for record in self.records(topic):
+                if record.headers.get("type") == b"tick":
+                    at = datetime.fromisoformat(json.loads(record.value or b"")["at"])
+                    reached[record.place._replace(offset=0)] = at
+        return min(reached.values())
 
     def letters(self) -> list[dict[str, Any]]:
         """The values of the dead-letter topic."""

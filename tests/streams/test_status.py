@@ -14,12 +14,15 @@ from prometheus_client import Counter, Enum, Gauge, Info
 from rich.console import Console
 from typer.testing import CliRunner
 
+from processors.detection import DetectorSettings
 from processors.errors import PoisonError
 from processors.messages import DeadLetter, Origin
 from streams import cli
 from streams.codec import encode
 from streams.deadletters import dead_letter
 from streams.kafka_clients import producer
+from streams.partition_detector import PartitionDetector, Place
+from streams.services.detect_metrics import DetectMetrics
 from streams.services.monitor import Monitor, Progress
 from streams.settings import Settings, load_settings
 from streams.stack.kafka import Kafka
@@ -125,6 +128,24 @@ def test_what_is_away_is_said_and_the_rest_told(enrich: int) -> None:
     shown = page(load_settings(None, {}, flags))
     assert "no Kafka broker answers at 127.0.0.1:22899" in " ".join(shown.split())
     assert "41 labelled" in shown
+
+
+def test_what_waits_for_the_clock_and_what_could_not_wait_is_told() -> None:
+    place = Place("wide", 0, "tocsin.wide")
+    monitor = Monitor("detect", Progress(60))
+    metrics = DetectMetrics(monitor.registry)
+    metrics.show(PartitionDetector.begin(place, DetectorSettings(), frozenset()), None)
+    server = monitor.serve("127.0.0.1", 0)
+    flags = AWAY | {"kafka.servers": "127.0.0.1:22899", "services.detect_port": str(server.server_address[1])}
+    settings = load_settings(None, {}, flags)
+    assert "until the clock" not in page(settings)
+    metrics.held.labels("wide/0").set(1234)
+    assert "1,234 records wait until the clock gets there" in page(settings)
+    assert "before their time" not in page(settings)
+    metrics.records.labels("wide", "early").inc(7)
+    assert "7 were judged before their time" in page(settings)
+    assert as_record(read_status(settings))["services"]["detect"]["held"] == {"wide/0": 1234}
+    server.shutdown()
 
 
 def test_without_topics_the_status_says_how_to_make_them(kafka: Kafka) -> None:
