@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv
 
-.PHONY: venv demo stack test bench joints proof faults check encoder train lock clean help
+.PHONY: venv demo stack test bench joints proof fuzz faults check encoder train lock clean help
 help:                  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 16
 
@@ -53,6 +53,13 @@ proof: .venv/.dev      ## news and tweets through the real servers, services kil
 	PYTHONPATH=. $(BIN)/python tests/faults/prove.py $(if $(DOCUMENTS),--documents $(DOCUMENTS)) $(if $(KILLS),--kills $(KILLS)) \
 		$(if $(LABELS),--labels $(LABELS))
 
+.venv/.fuzz: .venv/.dev tests/fuzz/requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r tests/fuzz/requirements.lock
+	@touch $@
+
+fuzz: .venv/.fuzz      ## a million hostile inputs against all that reads what strangers write: TARGETS="parser linker", SEED=2
+	$(BIN)/python tests/fuzz $(TARGETS) $(if $(SEED),--seed $(SEED))
+
 # Without the last two, memory that each step frees goes back to the system and is cleared again: a fifth of the time.
 TRAIN = OMP_WAIT_POLICY=PASSIVE MALLOC_MMAP_THRESHOLD_=4000000000 MALLOC_TRIM_THRESHOLD_=8000000000 \
 	$(BIN)/tocsin models train --data "$(TOCSIN_DATA)"
@@ -79,6 +86,8 @@ lock: .venv/.made      ## pin the newest versions that pyproject.toml allows
 		pyproject.toml -o requirements.lock
 	$(UV) pip compile -q --upgrade --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 		--extra dev --extra train -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(UV) pip compile -q --upgrade --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+		tests/fuzz/requirements.in -o tests/fuzz/requirements.lock
 
 clean:                 ## what can be made again
 	rm -rf .venv out runs build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
