@@ -34,7 +34,10 @@ _ENGLISH_WORDS: Final = frozenset(
 )
 _ENGLISH_SHARE: Final = 8
 # Names of tickers, people and pages belong to no language.
-_NO_WORDS: Final = re.compile(r"(?:https?://|www\.)\S*|[A-Za-z0-9_]*[$€£@][A-Za-z0-9_.$]*|\bRT\b|[^\w\s'’-]|[\d_]+")
+# What stands before a sign is read at the beginning of its run only: from every letter on, it would take time squared.
+_NO_WORDS: Final = re.compile(
+    r"(?:https?://|www\.)\S*|(?:(?<![A-Za-z0-9_])[A-Za-z0-9_]++)?+[$€£@][A-Za-z0-9_.$]*|\bRT\b|[^\w\s'’-]|[\d_]+"
+)
 _WORD: Final = re.compile(r"[^\W\d_]{2}|[\u2e80-\u9fff\uac00-\ud7af\U00020000-\U0003ffff]")
 _HAN: Final = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _KANA: Final = re.compile(r"[\u3040-\u30ff]")

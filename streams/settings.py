@@ -285,8 +285,8 @@ def _line_of(text: str, name: str) -> int:
     table, _, key = name.rpartition(".")
     current, found = "", 1
     for number, line in enumerate(text.splitlines(), start=1):
-        if header := re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line):
-            current = header[1]
+        if header := re.match(r"\s*\[([^\[\]]+)\]", line):
+            current = header[1].strip()
             found = number if current == table else found
         elif current == table and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=", line):
             return number

@@ -84,7 +84,7 @@ def java(program: str | None) -> Iterator[Finding]:
         yield Finding("warn", "Java", "not on the PATH", mend)
         return
     said = subprocess.run([program, "-version"], check=False, capture_output=True, text=True).stderr
-    found = re.search(r'version "(?:1\.)?(\d+)[^"]*"', said)
+    found = re.search(r'version "(?:1\.)?(\d++)[^"]*+"', said)
     if found is None:
         yield Finding("warn", "Java", f"{program} does not tell its version: {said.strip()[:200]}", mend)
     elif int(found[1]) < _OLDEST_JAVA:

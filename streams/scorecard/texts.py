@@ -90,7 +90,7 @@ def entities_of(path: Path) -> dict[str, str]:
     found = {}
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            named = re.findall(r"""['"]([^{},]+?)['"]: ?['"]\w+['"]""", row["Decisions"])
+            named = re.findall(r"""['"]([^{},]{1,200}?)['"]: ?['"]\w+['"]""", row["Decisions"])
             if len(named) == 1:
                 found[model_text("", normalise(row["Title"]))] = named[0]
     return found

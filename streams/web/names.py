@@ -7,9 +7,9 @@ from processors.companies import CompanyMaster
 from processors.labels import TOPICS
 
 _HAN: Final = re.compile(r"[\u4e00-\u9fff]")
-_LEGAL_FORM: Final = re.compile(
-    r"(,? (Inc|Incorporated|Corporation|Corp|Company|Co|Limited|Ltd|plc|p\.l\.c|N\.V|S\.A|SE|AG|Group|Holdings?"
-    r"|International|Company Limited|SA/NV|& Co)\.?)+$"
+_LEGAL_FORMS: Final = frozenset(
+    "AG Co Company Corp Corporation Group Holding Holdings Inc Incorporated International Limited Ltd N.V S.A SA/NV SE p.l.c "
+    "plc".split()
 )
 
 
@@ -28,4 +28,8 @@ def names_of(master: CompanyMaster) -> dict[str, Any]:
 
 
 def _short(name: str) -> str:
-    return _LEGAL_FORM.sub("", name.removeprefix("The ")).removesuffix(" &") or name
+    words = name.removeprefix("The ").split(" ")
+    while len(words) > 1 and words[-1].removesuffix(".") in _LEGAL_FORMS:
+        words.pop()
+        words[-1] = words[-1].removesuffix(",")
+    return " ".join(words).removesuffix(" &")

@@ -10,7 +10,7 @@ from tests.fuzz.fuzzing import fuzz
 from tests.fuzz.planted import PLANTED
 from tests.fuzz.targets import TARGETS
 
-INPUTS = 1500
+INPUTS = 1000
 
 
 def damaged(chance: random.Random, seeds: tuple[bytes, ...], tokens: tuple[bytes, ...]) -> bytes:
