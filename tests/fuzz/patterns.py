@@ -7,6 +7,7 @@ quantifiers, neighbours that read the same, and searches that begin again at eve
 
 import ast
 import builtins
+import gc
 import importlib
 import random
 import re
@@ -97,12 +98,18 @@ def slow_at(action: Callable[[str], object], make: Callable[[int], str]) -> int 
 def _seconds(action: Callable[[str], object], text: str, allowed: float = 0.0) -> float | None:
     """Processor time, the least of up to five; None where it is never within what is allowed, where anything is."""
     least = float("inf")
-    for _ in range(5):
-        began = process_time()
-        action(text)
-        least = min(least, process_time() - began)
-        if allowed and not allowed < least < 2 * allowed:
-            return least if least <= allowed else None
+    gc.disable()  # it looks through whatever else there is
+    try:
+        for number in range(5):
+            began = process_time()
+            action(text)
+            least = min(least, process_time() - began)
+            if allowed and least <= allowed:
+                return least
+            if allowed and number and least > 2 * allowed:
+                return None
+    finally:
+        gc.enable()
     return None if allowed else least
 
 
