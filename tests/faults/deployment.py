@@ -40,6 +40,8 @@ class Deployment:
     """How often each worker ended by itself and was started again."""
     injected: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """What is changed in a service at its next start (see `injected`)."""
+    reverted: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """What is changed in a service at every start."""
 
     def command(self, *arguments: str, seconds: float = 120) -> str:
         """Run a command of Tocsin to its end; what it printed. Raises AssertionError where it failed."""
@@ -54,7 +56,7 @@ class Deployment:
         for name in names:
             self.ports[name] = free_port()
             service = name.partition("-")[0]
-            changes = self.injected.get(service)
+            changes = (*self.reverted.get(service, ()), *self.injected.get(service, ()))
             command = (*INJECTED, *changes, "--") if changes else TOCSIN
             with (self.folder / f"{name}.log").open("ab") as log:
                 self.workers[name] = subprocess.Popen(

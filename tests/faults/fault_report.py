@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from results import Result, Store
+from reverted import MEASURES
 
 WIDTH: Final = 900
 LEFT: Final = 250
@@ -79,15 +80,23 @@ def rows_of(results: Iterable[Result]) -> list[Row]:
 
 def write_report(store: Store) -> Path:
     """Write ``report.html`` and ``report.json`` of all that is kept; the path of the page."""
-    rows = rows_of(store.all())
+    results = store.all()
+    rows = rows_of(result for result in results if not result.reverted)
+    counter = [result for result in results if result.reverted]
     page = store.folder / "report.html"
-    content = {"commit": store.folder.name, "scenarios": [row.as_dict() for row in rows]}
+    content = {
+        "commit": store.folder.name,
+        "scenarios": [row.as_dict() for row in rows],
+        "counter_proofs": [
+            {"without": r.reverted, "scenario": r.scenario, "noticed": r.passed, "by": r.faults[:3]} for r in counter
+        ],
+    }
     (store.folder / "report.json").write_text(json.dumps(content, indent=1) + "\n")
-    page.write_text(_page(store.folder.name, rows), encoding="utf-8")
+    page.write_text(_page(store.folder.name, rows, counter), encoding="utf-8")
     return page
 
 
-def _page(commit: str, rows: Sequence[Row]) -> str:
+def _page(commit: str, rows: Sequence[Row], counter: Sequence[Result]) -> str:
     results = [result for row in rows for result in row.results]
     failed = sum(not result.passed for result in results)
     verdict = "every one passed" if not failed else f"{failed} failed"
@@ -109,6 +118,11 @@ byte, all offsets acknowledged.</p>
 <table><tr><th>Row<th>Scenario<th>Brought about<th class=n>Passed<th class=n>Records<th class=n>Alerts
 <th class=n>Recovery s<br><small>median · longest</small><th class=n>Longest<br>alarm delay s</tr>
 {lines}
+</table>
+<h2>Counter-proofs</h2>
+<p>The same scenarios without a safety measure: each has to fail.</p>
+<table><tr><th>Without<th>Scenario<th>Noticed<th>What the ledgers told</tr>
+{"".join(map(_counter_line, counter))}
 </table>
 <h2>Recoveries</h2>
 <p>Seconds from a fault until the service that it hit had acknowledged something again, one mark each.</p>
@@ -132,6 +146,13 @@ def _line(row: Row) -> str:
         f"<td class=n>{sum(r.records for r in row.results):,}<td class=n>{sum(r.alerts for r in row.results):,}"
         f"<td class=n>{recovery}<td class=n>{delay}</tr>"
     )
+
+
+def _counter_line(result: Result) -> str:
+    told = escape(result.faults[0][:300]) if result.faults else ""
+    noticed = "yes" if result.passed else "<span class=failed>NO</span>"
+    without = escape(MEASURES[result.reverted].without)
+    return f"<tr><td>{without}<td>{escape(result.scenario)}<td>{noticed}<td><small>{told}</small></tr>"
 
 
 def _plot(rows: Sequence[Row]) -> str:

@@ -1,6 +1,7 @@
-"""Starts a service with something in it changed, for these tests only: a crash at some point, or a measure reverted.
+"""Starts a service with something in it changed, for these tests only: a crash at some point,
+a client that skips a record, a measure reverted.
 
-    python tests/faults/injected.py crash:POINT:N revert:MEASURE -- run detect --set …
+    python tests/faults/injected.py crash:POINT:N skip:N revert:MEASURE -- run detect --set …
 
 What is changed are functions of the running process, from outside: the services themselves have no such points or
 switches, so that nothing of it can be set, or costs anything, where they run in earnest.
@@ -10,6 +11,7 @@ import sys
 
 import crash_points
 import reverted
+import skipping
 
 
 def main() -> None:
@@ -20,6 +22,8 @@ def main() -> None:
         if kind == "crash":
             point, _, number = name.partition(":")
             crash_points.arm(point, int(number))
+        elif kind == "skip":
+            skipping.arm(int(name))
         elif kind == "revert":
             reverted.MEASURES[name].revert()
         else:

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Final, TypeVar
 
 import scenarios
+from reverted import MEASURES
 from trial import Trial
 
 LONGEST: Final = 600.0
@@ -48,11 +49,13 @@ class Case:
 
     scenario: Scenario
     seed: int
+    reverted: str = ""
+    """The safety measure that it is to fail without."""
 
     @property
     def name(self) -> str:
         """Unique; also that of its files and of its prefix."""
-        return f"{self.scenario.name}-{self.seed}"
+        return f"without-{self.reverted}" if self.reverted else f"{self.scenario.name}-{self.seed}"
 
 
 def scenario(
@@ -84,3 +87,9 @@ def declared() -> list[Scenario]:
     for module in pkgutil.iter_modules(scenarios.__path__):
         import_module(f"scenarios.{module.name}")
     return sorted(_DECLARED.values(), key=lambda one: (one.row, one.name))
+
+
+def counter_proofs() -> list[Case]:
+    """For each safety measure, the scenario that has to fail without it."""
+    scenarios = {scenario.name: scenario for scenario in declared()}
+    return [Case(scenarios[measure.scenario], 1, measure.name) for measure in MEASURES.values()]

@@ -23,8 +23,9 @@ from typing import Final, Self
 from deployment import Deployment
 from fault_report import write_report
 from faulty_servers import faulty_servers, go_wrong
-from matrix import Case, declared
+from matrix import Case, counter_proofs, declared
 from results import Result, Store, commit, machine_load
+from reverted import MEASURES
 from trial import FEW_PARTITIONS, Trial
 from witness import Witness
 
@@ -66,10 +67,12 @@ def main() -> int:
 
 
 def chosen(quick: bool, only: str | None) -> list[Case]:
-    """The cases to run, in the order of the matrix; of each of the quick ones the first."""
+    """The cases to run, in the order of the matrix, counter-proofs last; of each of the quick ones the first."""
     cases = [case for scenario in declared() for case in scenario.cases()]
     if quick:
         cases = [case for case in cases if case.scenario.quick and case.seed == 1]
+    else:
+        cases += counter_proofs()
     if only:
         names = {case.scenario.name for case in cases}
         cases = [
@@ -110,7 +113,9 @@ class Servers:
 def run_case(case: Case, servers: Servers, folder: Path, *, quick: bool) -> Result:
     """Run one case and judge it; whatever goes wrong is among the faults of its result."""
     scenario = case.scenario
-    result = Result(case.name, scenario.name, scenario.row, case.seed, scenario.proves, commit(), now(), quick)
+    result = Result(
+        case.name, scenario.name, scenario.row, case.seed, scenario.proves, commit(), now(), quick, case.reverted
+    )
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     if scenario.own_servers:
@@ -123,10 +128,11 @@ def run_case(case: Case, servers: Servers, folder: Path, *, quick: bool) -> Resu
         settings = {**stack.settings, **FEW_PARTITIONS, **own, **scenario.settings}
         witness = Witness(stack.kafka.address, case.name, stack.elasticsearch.address, case.name)
         with limited(scenario.limit), Deployment(folder, settings) as deployment:
+            if case.reverted:
+                revert(case.reverted, deployment, stack)
             deployment.command("topics", "create")
             trial = Trial(stack, deployment, witness, case.seed, quick, say, random.Random(f"{case.name}"))
             scenario.run(trial)
-            trial.settle()
             judge(trial, result)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is this case's, and the next one goes on
         result.faults.append(f"{type(error).__name__}: {error}")
@@ -145,9 +151,18 @@ def run_case(case: Case, servers: Servers, folder: Path, *, quick: bool) -> Resu
     return result
 
 
+def revert(name: str, deployment: Deployment, stack: Stack) -> None:
+    """Take a safety measure away from what is about to run."""
+    measure = MEASURES[name]
+    if measure.service == "model":
+        go_wrong(stack, "neighbours")
+    else:
+        deployment.reverted[measure.service] = (f"revert:{name}",)
+
+
 def judge(trial: Trial, result: Result) -> None:
     """The ledgers' verdict."""
-    judged = trial.judged()
+    judged = trial.judge()
     result.faults += judged.verdict.faults
     result.records, result.indexed = judged.records, judged.verdict.indexed
     result.duplicates, result.dead_letters = judged.verdict.duplicates, dict(judged.verdict.dead)

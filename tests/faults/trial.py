@@ -1,10 +1,11 @@
 """One case of the matrix while it runs: a deployment of its own under load, what is done to it, how it gets on again."""
 
 import random
+import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,9 @@ from tests.patience import PATIENCE
 SERVICES: Final = ("enrich", "detect", "index")
 """Without a clock: the feed of history is the clock of its prefix."""
 
+BUSY: Final = {"enrich": ("news", "social"), "detect": ("mentions", "wide"), "index": ("documents",)}
+"""The topics of which every partition has something to read all the time: ticks, or documents."""
+
 FEW_PARTITIONS: Final = {
     "kafka.news_partitions": "2",
     "kafka.social_partitions": "2",
@@ -32,6 +36,12 @@ FEW_PARTITIONS: Final = {
 }
 LATEST: Final = 6000
 """Documents of the invented scenario, at most: its last days, in which much happens."""
+
+PARTITIONS: Final = {"news": "news", "social": "social", "mentions": "mention", "documents": "mention", "wide": "wide"}
+"""By which setting a topic has how many partitions; wide has one."""
+
+Spot = tuple[str, int]
+"""Topic and partition."""
 
 Say = Callable[[str], None]
 
@@ -71,6 +81,9 @@ class Trial:
     recoveries: list[Recovery] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
+    _hits: dict[str, tuple[str, float, dict[Spot, int]]] = field(default_factory=dict)
+    judged: Judged | None = None
+    """The ledgers' verdict, once `judge` was called."""
 
     @property
     def folder(self) -> Path:
@@ -96,7 +109,7 @@ class Trial:
         try:
             self.deployment.wait_until_ready()
             for service in {name.partition("-")[0] for name in services}:
-                self._advanced(service, 0)
+                self._advanced(service, {})
             yield
         finally:
             feed.terminate()
@@ -109,6 +122,17 @@ class Trial:
             return subprocess.Popen(
                 [*TOCSIN, "feed", str(file), *pace, *self.deployment.flags()], stdout=log, stderr=log
             )
+
+    @contextmanager
+    def through(self, address: str) -> Iterator[None]:
+        """Services that start within the block reach Elasticsearch at another address, and do not wait for long."""
+        before = self.deployment.settings
+        self.deployment.settings = {**before, "elasticsearch.servers": address, "elasticsearch.timeout": "2"}
+        try:
+            yield
+            self.settle()
+        finally:
+            self.deployment.settings = before
 
     def pause(self, least: float = 0.3, most: float = 3.0) -> None:
         """A random while."""
@@ -125,28 +149,77 @@ class Trial:
         process = self.deployment.workers[worker]
         process.kill()
         process.wait()
-        self.hit(f"kill -9 of {worker.partition('-')[0]}")
+        service = worker.partition("-")[0]
+        self.hit(f"kill -9 of {service}", service)
 
-    def hit(self, fault: str) -> None:
-        """Note a fault that was brought about just now: a recovery is measured from here on."""
+    def crash(self, service: str, change: str) -> None:
+        """Start the service with a point of crashing set, and see it crash there."""
+        self.deployment.injected[service] = (change,)
+        self.deployment.start(service)
+        del self.deployment.injected[service]
+        process = self.deployment.workers[service]
+        self.until(lambda: process.poll() is not None, f"{service} comes to {change}", 120)
+        said = self.deployment.log(service)
+        assert process.returncode == -signal.SIGKILL, f"{change}: ended with {process.returncode}:\n{said[-2000:]}"
+        assert f"crashes at {change.split(':')[1]}" in said.splitlines()[-1], f"{change}:\n{said[-2000:]}"
+        self.done[f"crash of {service}"] += 1
+        self.say(f"{service} crashed at {change}")
+
+    def hit(self, fault: str, *services: str) -> None:
+        """Note a fault that was brought about just now: recoveries of `services`, all without them, are measured from here
+        on."""
         self.done[fault] += 1
-        self._fault, self._since = fault, time.monotonic()
-        self._before = {service: self.witness.committed(service) or 0 for service in SERVICES}
+        since = time.monotonic()
+        for service in services or SERVICES:
+            self._hits[service] = fault, since, self._busy(service)
 
     def recovered(self, worker: str) -> None:
-        """Wait until the service has acknowledged more than it had at the latest `hit`."""
+        """Wait until the service has acknowledged, of every busy partition, more than it had at the latest `hit`."""
         service = worker.partition("-")[0]
-        self._advanced(service, self._before[service])
-        self.recoveries.append(Recovery(service, self._fault, time.monotonic() - self._since))
-        self.say(f"{service} got on {self.recoveries[-1].seconds:.1f} s after {self._fault}")
+        fault, since, before = self._hits[service]
+        self._advanced(service, before)
+        self.recoveries.append(Recovery(service, fault, time.monotonic() - since))
+        self.say(f"{service} got on {self.recoveries[-1].seconds:.1f} s after {fault}")
 
-    def _advanced(self, service: str, before: int) -> None:
+    def _advanced(self, service: str, before: Mapping[Spot, int]) -> None:
         deadline = time.monotonic() + PATIENCE
-        while (self.witness.committed(service) or 0) <= before:
+        while True:
+            now = self._busy(service)
+            if len(now) == self._partitions(service) and all(now[spot] > before.get(spot, 0) for spot in now):
+                return
             self.deployment.restart_what_ended()
             assert self._feed.poll() is None, "the load ended before all was done to it: it needs more documents"
             assert time.monotonic() < deadline, f"{service} does not get on:\n{self.deployment.log(service)[-2000:]}"
             time.sleep(0.1)
+
+    def _busy(self, service: str) -> dict[Spot, int]:
+        """What is acknowledged of the partitions that have something to read all the time."""
+        topics = {f"{self.witness.prefix}.{topic}" for topic in BUSY[service]}
+        return {spot: offset for spot, offset in self.witness.committed(service).items() if spot[0] in topics}
+
+    def _partitions(self, service: str) -> int:
+        settings = self.deployment.settings
+        return sum(int(settings.get(f"kafka.{PARTITIONS[topic]}_partitions", 1)) for topic in BUSY[service])
+
+    def ended(self, worker: str, code: int, told: str, seconds: float = 60) -> None:
+        """See a worker end by itself, with that exit code and with `told` in its last line."""
+        process = self.deployment.workers[worker]
+        self.until(lambda: process.poll() is not None, f"{worker} ends by itself", seconds)
+        del self.deployment.workers[worker]
+        said = self.deployment.log(worker)
+        assert process.returncode == code, f"{worker} ended with {process.returncode}, not {code}:\n{said[-2000:]}"
+        assert told in said.splitlines()[-1], f"{worker} does not end with {told!r}:\n{said[-2000:]}"
+
+    def gives_up(self, worker: str, told: str, seconds: float) -> None:
+        """See a worker end for good, with `told` in its last line, started again as often as it says that this helps."""
+        deadline = time.monotonic() + seconds
+        while True:
+            process = self.deployment.workers[worker]
+            left = deadline - time.monotonic()
+            self.until(lambda process=process: process.poll() is not None, f"{worker} gives up", left)
+            if process.returncode != 1:
+                return self.ended(worker, 2, told)
+            self.deployment.restart_what_ended()
 
     def until(self, what: Callable[[], bool], described: str, seconds: float = PATIENCE) -> None:
         """Wait until `what` holds."""
@@ -160,12 +233,20 @@ class Trial:
         return sum(self.witness.ends(*topics).values())
 
     def settle(self) -> None:
-        """Wait until all is acknowledged by every service, and stop them: within ten seconds each."""
-        self.deployment.wait_until_done(self.witness)
-        self.deployment.stop()
+        """Wait until all is acknowledged by every service, and stop them: within ten seconds each. Once is enough."""
+        if self.deployment.workers:
+            self.deployment.wait_until_done(self.witness)
+            self.deployment.stop()
 
-    def judged(self) -> Judged:
-        """Have the ledgers judge what is there now."""
+    def judge(self) -> Judged:
+        """Wait until all is done, stop the services, and have the ledgers judge; once, and never after something that
+        destroys what they read."""
+        if self.judged is None:
+            self.settle()
+            self.judged = self._judge()
+        return self.judged
+
+    def _judge(self) -> Judged:
         witness = self.witness
         arrivals, log, documents = witness.arrivals(), witness.log(), list(witness.indexed("documents"))
         alerts = list(witness.records("alerts"))
@@ -182,5 +263,5 @@ class Trial:
                 for (topic, partition), lag in lags.items()
                 if lag > 1  # a transactional topic ends with a marker that no consumer reads
             ]
-            offsets[service] = witness.committed(service) or 0
+            offsets[service] = sum(witness.committed(service).values())
         return Judged(verdict, len(records), len(alerts), alarm_delays(arrivals, log, alerts), offsets)

@@ -141,17 +141,18 @@ class Witness:
             consumer.close()
             admin.close()
 
-    def committed(self, service: str) -> int | None:
-        """How many records the group of `service` has acknowledged, over all partitions; None where nobody answers."""
+    def committed(self, service: str) -> dict[tuple[str, int], int]:
+        """The next record to read of each partition, as the group of `service` has acknowledged; nothing where nobody
+        answers."""
         try:
             admin = KafkaAdminClient(bootstrap_servers=self.servers, bootstrap_timeout_ms=1000, request_timeout_ms=3000)
         except KafkaError:
-            return None
+            return {}
         try:
-            group = f"{self.prefix}-{service}"
-            return sum(place.offset for place in admin.list_group_offsets([group])[group].values())
+            found = admin.list_group_offsets([f"{self.prefix}-{service}"])[f"{self.prefix}-{service}"]
+            return {(place.topic, place.partition): offset.offset for place, offset in found.items()}
         except KafkaError:
-            return None
+            return {}
         finally:
             admin.close()
 
