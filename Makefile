@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv
 
-.PHONY: venv demo stack test bench joints proof fuzz faults check encoder train lock clean help
+.PHONY: venv demo stack test bench joints proof fuzz faults soak check encoder train lock clean help
 help:                  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 16
 
@@ -32,6 +32,9 @@ stack: .venv/.runtime  ## Kafka, Elasticsearch and Triton on this machine, witho
 
 faults: .venv/.dev     ## the fault matrix, unattended, resumed where it was: QUICK=1 a chosen few, ONLY=name one scenario
 	PYTHONPATH=. $(BIN)/python tests/faults/run_matrix.py $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
+
+soak: .venv/.dev       ## half an hour at half load: does anything grow? MINUTES=5 for less
+	PYTHONPATH=. $(BIN)/python tests/faults/soak.py $(if $(MINUTES),--minutes $(MINUTES))
 
 check: .venv/.dev      ## format, lint, types, import rules
 	$(BIN)/ruff format --check .

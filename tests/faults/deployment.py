@@ -40,6 +40,8 @@ class Deployment:
     """How often each worker ended by itself and was started again."""
     injected: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """What is changed in a service at its next start (see `injected`)."""
+    logs_to: Path | None = None
+    """Where every service logs instead of its own file."""
     reverted: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """What is changed in a service at every start."""
 
@@ -58,7 +60,7 @@ class Deployment:
             service = name.partition("-")[0]
             changes = (*self.reverted.get(service, ()), *self.injected.get(service, ()))
             command = (*INJECTED, *changes, "--") if changes else TOCSIN
-            with (self.folder / f"{name}.log").open("ab") as log:
+            with (self.logs_to or self.folder / f"{name}.log").open("ab") as log:
                 self.workers[name] = subprocess.Popen(
                     [*command, "run", service, *self.flags(name)], stdout=log, stderr=log
                 )
@@ -127,7 +129,8 @@ class Deployment:
 
     def log(self, name: str) -> str:
         """What a worker has logged."""
-        return (self.folder / f"{name}.log").read_text(errors="replace")
+        path = self.folder / f"{name}.log"
+        return path.read_text(errors="replace") if path.exists() else ""
 
     def stop(self, *names: str, seconds: float = 10) -> None:
         """SIGTERM. Raises AssertionError where a worker needs longer than `seconds`, or ends otherwise than told."""

@@ -1,6 +1,6 @@
 """The fault matrix, unattended: every case on the real servers, judged by the ledgers, reported on one page.
 
-    PYTHONPATH=. python tests/faults/run_matrix.py [--quick] [--only NAME] [--list]
+    PYTHONPATH=. python tests/faults/run_matrix.py [--quick] [--only NAME,…] [--list]
 
 A case whose result is kept for this commit is not run again; `--only` runs what it names in any case. It ends with 0 if
 everything is as it has to be.
@@ -39,7 +39,7 @@ def main() -> int:
     """Run what is asked for and not known yet; 1 if anything of it is wrong."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a chosen few with little work, for every change")
-    parser.add_argument("--only", help="the scenarios, or cases, whose names begin so")
+    parser.add_argument("--only", help="scenarios or cases, with commas between")
     parser.add_argument("--list", action="store_true", help="what there is")
     arguments = parser.parse_args()
     cases = chosen(arguments.quick, arguments.only)
@@ -74,10 +74,8 @@ def chosen(quick: bool, only: str | None) -> list[Case]:
     else:
         cases += counter_proofs()
     if only:
-        names = {case.scenario.name for case in cases}
-        cases = [
-            c for c in cases if only in (c.scenario.name, c.name) or (only not in names and c.name.startswith(only))
-        ]
+        names = set(only.split(","))
+        cases = [case for case in cases if names & {case.name, case.scenario.name if not case.reverted else ""}]
     return cases
 
 

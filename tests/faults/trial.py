@@ -1,5 +1,6 @@
 """One case of the matrix while it runs: a deployment of its own under load, what is done to it, how it gets on again."""
 
+import json
 import random
 import signal
 import subprocess
@@ -8,8 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from deployment import TOCSIN, Deployment
 from ledger import Verdict, judge
@@ -17,6 +19,8 @@ from log_ledger import alarm_delays, log_faults
 from proof import alert_faults, index_faults
 from witness import Witness
 
+from processors.errors import PoisonError
+from streams.codec import decode_document
 from streams.demo.scenario import make_scenario
 from streams.stack.stack import Stack
 from tests.patience import PATIENCE
@@ -96,6 +100,22 @@ class Trial:
         if not path.exists():
             lines = (arrival.raw.replace(b"\n", b" ") + b"\n" for arrival in make_scenario().arrivals[-count:])
             path.write_bytes(b"".join(lines))
+        return path
+
+    def copies(self, count: int) -> Path:
+        """A file of `count` documents, all of them sound, that go on where `documents` end: the scenario's last week again
+        and again, a week later each time, under other ids."""
+        path = self.folder / f"copies-{count}.jsonl"
+        week = [content for line in self.documents(3500).read_bytes().splitlines() if (content := sound(line))]
+        with path.open("w") as file:
+            for number in range(count):
+                content = week[number % len(week)]
+                again = 1 + number // len(week)
+                at = datetime.fromisoformat(content["published_at"]) + timedelta(weeks=again)
+                changed = {"id": f"{content['id']}-{again}", "published_at": at.isoformat()}
+                if content.get("repost_of"):
+                    changed["repost_of"] = f"{content['repost_of']}-{again}"
+                file.write(json.dumps({**content, **changed}) + "\n")
         return path
 
     @contextmanager
@@ -265,3 +285,12 @@ class Trial:
             ]
             offsets[service] = sum(witness.committed(service).values())
         return Judged(verdict, len(records), len(alerts), alarm_delays(arrivals, log, alerts), offsets)
+
+
+def sound(line: bytes) -> dict[str, Any] | None:
+    """The content of a record of the scenario; None for one that it broke."""
+    try:
+        decode_document(line)
+    except PoisonError:
+        return None
+    return dict(json.loads(line))

@@ -1,10 +1,14 @@
 """Processes that are killed, frozen, joined by others, told to stop."""
 
+import resource
 import signal
+import subprocess
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Final
 
+from deployment import TOCSIN
 from ledger import identity_of
 from matrix import scenario
 from trial import SERVICES, Trial
@@ -14,6 +18,8 @@ PAST_EVERY_SESSION: Final = 13.0
 """Seconds: index has the longest session, of ten."""
 
 DRAINED_SECONDS: Final = 10.0
+ROOM: Final = 20_000
+"""Bytes that a file may grow to where the disk is said to be full."""
 
 
 @scenario(
@@ -95,3 +101,37 @@ def client_skips(trial: Trial) -> None:
             trial.deployment.restart_what_ended()
         del trial.deployment.injected["enrich"]
     trial.done["record passed over by the client"] = 1 + trial.deployment.restarts["enrich"]
+
+
+@scenario(
+    15, "A full disk ends what writes files, with a clear line and no half file; services go on without their logs."
+)
+def disk_full(trial: Trial) -> None:
+    trial.deployment.logs_to = Path("/dev/full")
+    trial.deployment.settings = {**trial.deployment.settings, "services.log_level": "debug"}
+    with trial.load(documents=3500):
+        trial.pause(8, 10)
+    trial.judge()
+    trial.done["logs on a full disk"] = len(SERVICES)
+
+    log = trial.folder / "log"
+    for name, arguments in (
+        ("export", ["export", "--out", str(trial.folder / "full"), *trial.deployment.flags()]),
+        ("replay", ["replay", "--mentions", str(log), "--out", str(trial.folder / "full"), *trial.deployment.flags()]),
+    ):
+        done = subprocess.run(
+            [*TOCSIN, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM, ROOM)),
+        )
+        trial.done[f"{name} onto a full disk"] += 1
+        said = done.stderr.strip().splitlines()
+        assert done.returncode == 2, f"{name} ended with {done.returncode}: {done.stderr[-2000:]}"
+        assert "cannot write" in said[-1], f"{name} ends with {said[-1]!r}"
+        left = [path.name for path in (trial.folder / "full").glob("*")]
+        whole = [
+            name for name in left if name == "manifest.json" or (trial.folder / "full" / name).stat().st_size >= ROOM
+        ]
+        assert not whole, f"{name} left {whole} as if they were whole"
