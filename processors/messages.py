@@ -35,7 +35,8 @@ TIERS: Final[tuple[Tier, ...]] = get_args(Tier)
 class Document:
     """One text as a source published it: the input contract.
 
-    `id` is unique within `source`; the same identity again is a duplicate, whatever its content.
+    `id` is unique within `source`; the same identity again is a duplicate: its first text is the one that is indexed, and
+    it counts once for each company that its texts name.
     """
 
     id: Annotated[str, MinLen(1), MaxLen(256), doc("Unique within the source; source/id is the identity everywhere")]

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from processors.clock import Clock
 from processors.enrichment import Classification, Classifier, Enriched, Enricher, ModelIdentity, Prepared
-from processors.errors import ConfigurationError, ModelError, TocsinError
+from processors.errors import ConfigurationError, ModelError, PoisonError, TocsinError
 from processors.identity import partition_of
-from processors.messages import DeadLetter, Document, Mention, Origin, Stage, Tick, WideRecord
+from processors.messages import DeadLetter, Document, LabelledDocument, Mention, Origin, Stage, Tick, WideRecord
 from processors.reordering import EventTimeDetector, Held, Judged
 from streams.codec import encode
 from streams.deadletters import dead_letter, refusal_of
@@ -35,8 +35,8 @@ class Labeller(Protocol):
         """Which model speaks."""
         ...
 
-    def label(self, prepared: Sequence[Prepared]) -> list[Classification | None]:
-        """One answer per document, in order."""
+    def label(self, prepared: Sequence[Prepared]) -> Sequence[Classification | PoisonError | None]:
+        """One answer per document, in order; an error for one that cannot be labelled."""
         ...
 
 
@@ -59,22 +59,41 @@ class ModelLabeller:
 
 @dataclass(frozen=True, slots=True)
 class RecordedLabeller:
-    """Repeats what a model said in an earlier run, by identity."""
+    """Repeats what a model said in an earlier run, by identity and text (see `text_of`)."""
 
     model: ModelIdentity
-    recorded: Mapping[str, Classification]
+    recorded: Mapping[str, tuple[int, Classification]]
 
-    def label(self, prepared: Sequence[Prepared]) -> list[Classification | None]:
+    def label(self, prepared: Sequence[Prepared]) -> list[Classification | PoisonError | None]:
         """One answer per document, in order. Raises ConfigurationError for a document the earlier run had not."""
         return [self._recall(item) if item.model_text else None for item in prepared]
 
-    def _recall(self, item: Prepared) -> Classification:
+    def _recall(self, item: Prepared) -> Classification | PoisonError:
+        identity = item.document.identity
         try:
-            return self.recorded[item.document.identity]
+            text, classification = self.recorded[identity]
         except KeyError:
             raise ConfigurationError(
-                f"no recorded classification for {item.document.identity}: replay once without --classifications"
+                f"no recorded classification for {identity}: replay once without --classifications"
             ) from None
+        if text != text_of(item.document):
+            return PoisonError(
+                "unrecorded-text",
+                f"{identity} has another text here than the one whose labels are recorded: replay without --classifications",
+            )
+        return classification
+
+
+def text_of(document: Document | LabelledDocument) -> int:
+    """Tells the texts that come under one identity apart, within one process."""
+    return hash((document.title, document.text))
+
+
+class _Text(NamedTuple):
+    """A document that was read; not `is_first` under its identity: it names a further company."""
+
+    prepared: Prepared
+    is_first: bool
 
 
 @dataclass
@@ -86,23 +105,26 @@ class Pipeline:
     detectors: Sequence[EventTimeDetector]
     wide_detector: EventTimeDetector
     observer: Observer
+    max_companies: int
     batch_size: int = 256
     _clock: Clock = field(default_factory=lambda: Clock(frozenset({""})))
     _seen: dict[str, int] = field(default_factory=dict)  # identity → how many there were before it
+    # Identity → the companies that it counts for; None where a text under it was not labelled, so that nothing more counts.
+    _counted: dict[str, frozenset[str] | None] = field(default_factory=dict)
     _offsets: Counter[str] = field(default_factory=Counter)
 
     def run(self, events: Iterable[Event], total: int | None = None) -> None:
         """Process `events` to their end and tell the observer what came of them, in order.
 
-        `total` input records are announced with the progress. An identity seen before is a duplicate and goes
-        no further; memory grows by one short string per document for that reason. A document or
-        record that cannot be processed becomes a dead letter (its origin: the topic, ``input`` for documents, and
+        `total` input records are announced with the progress. An identity seen before is a duplicate: its first text is
+        the one that is indexed, and another counts for the companies only that no text before named. Memory grows by one
+        short string per document for that reason. A document or record that cannot be processed becomes a dead letter (its origin: the topic, ``input`` for documents, and
         its number there in this run), and the run goes on. Raises ModelError where the model fails: that is no
         one document's fault.
         """
         done = 0
         for batch, read in self._batches(events):
-            prepared = [item for item in batch if isinstance(item, Prepared)]
+            prepared = [item.prepared for item in batch if isinstance(item, _Text)]
             answers = iter(self._label(prepared))
             self.observer.progress(done := done + read, total)
             documents = []
@@ -110,17 +132,18 @@ class Pipeline:
                 if isinstance(item, Tick):
                     self._tick(item)
                 else:
-                    work = partial(self.enricher.assemble, item, next(answers))
-                    if (enriched := self._enrich(work, item.document)) is not None:
-                        documents.append(enriched.document)
+                    work = partial(self._assembled, item.prepared, next(answers))
+                    if (enriched := self._enrich(work, item.prepared.document)) is not None:
+                        if item.is_first:
+                            documents.append(enriched.document)
                         self._detect(enriched)
             if documents:
                 self.observer.documents(documents)
         self._finish()
 
-    def _batches(self, events: Iterable[Event]) -> Iterator[tuple[list[Prepared | Tick], int]]:
+    def _batches(self, events: Iterable[Event]) -> Iterator[tuple[list[_Text | Tick], int]]:
         """Batches of `batch_size` documents with the ticks between them, and how many input records each took."""
-        batch: list[Prepared | Tick] = []
+        batch: list[_Text | Tick] = []
         documents = read = 0
         now: datetime | None = None
         for event in events:
@@ -131,21 +154,46 @@ class Pipeline:
             read += 1
             if isinstance(event, DeadLetter):
                 self.observer.dead_letters([event])
-            elif event.identity in self._seen:
-                self.observer.duplicates([event])
-            else:
-                self._seen[event.identity] = len(self._seen)
-                work = partial(self.enricher.prepare, event, now)
-                if (prepared := self._enrich(work, event)) is not None:
-                    batch.append(prepared)
-                    documents += 1
+            elif (text := self._read(event, now)) is not None:
+                batch.append(text)
+                documents += 1
             if documents == self.batch_size:
                 yield batch, read
                 batch, documents, read = [], 0, 0
         if batch or read:
             yield batch, read
 
-    def _label(self, prepared: Sequence[Prepared]) -> list[Classification | None]:
+    def _read(self, document: Document, now: datetime | None) -> _Text | None:
+        """`document` if it is the first under its identity, or names a further company; otherwise it is a duplicate, or
+        refused."""
+        identity, work = document.identity, partial(self.enricher.prepare, document, now)
+        if identity not in self._seen:
+            self._seen[identity] = len(self._seen)
+            if (prepared := self._enrich(work, document)) is None:
+                return None
+            self._counted[identity] = self._countable(prepared)
+            return _Text(prepared, is_first=True)
+        counted, further = self._counted.get(identity), None
+        if counted is not None:
+            if (prepared := self._enrich(work, document)) is None:
+                return None
+            named = self._countable(prepared)
+            self._counted[identity] = None if named is None else counted | named
+            further = None if named is None or named <= counted else _Text(prepared, is_first=False)
+        self.observer.duplicates([document])
+        return further
+
+    def _countable(self, prepared: Prepared) -> frozenset[str] | None:
+        """The companies that a text counts for; None where no model reads it."""
+        companies = frozenset(link.company for link in prepared.companies)
+        return (companies if len(companies) <= self.max_companies else frozenset()) if prepared.model_text else None
+
+    def _assembled(self, prepared: Prepared, answer: Classification | PoisonError | None) -> Enriched:
+        if isinstance(answer, PoisonError):
+            raise answer
+        return self.enricher.assemble(prepared, answer)
+
+    def _label(self, prepared: Sequence[Prepared]) -> Sequence[Classification | PoisonError | None]:
         try:
             return self.labeller.label(prepared)
         except (TocsinError, MemoryError):

@@ -19,7 +19,7 @@ from streams.files import Progress, ordered
 from streams.observer import Observer, Watching
 from streams.outputs import OutputFolder, Summary
 from streams.partition_detector import reader_of
-from streams.pipeline import Event, Labeller, ModelLabeller, Pipeline, RecordedLabeller
+from streams.pipeline import Event, Labeller, ModelLabeller, Pipeline, RecordedLabeller, text_of
 from streams.settings import Settings, load_master, settings_hash
 
 TICK_INTERVAL: Final = timedelta(seconds=5)
@@ -48,7 +48,7 @@ def recorded_labeller(path: Path) -> RecordedLabeller:
 
     Raises ConfigurationError, naming the line, where the file is no such record, or two models speak in it.
     """
-    recorded: dict[str, Classification] = {}
+    recorded: dict[str, tuple[int, Classification]] = {}
     languages: set[str] = set()
     models: set[tuple[str, str, str]] = set()
     opener: Any = gzip.open if path.suffix == ".gz" else open
@@ -57,7 +57,8 @@ def recorded_labeller(path: Path) -> RecordedLabeller:
             for number, line in enumerate(lines, start=1):
                 document = decode(LabelledDocument, line)
                 if document.sentiment and document.topic and document.versions:
-                    recorded[document.identity] = Classification(document.sentiment, document.topic)
+                    said = Classification(document.sentiment, document.topic)
+                    recorded[document.identity] = text_of(document), said
                     languages.add(document.language)
                     versions = document.versions
                     models.add((versions.model, versions.model_version, versions.model_hash))
@@ -80,6 +81,7 @@ def make_pipeline(settings: Settings, labeller: Labeller, observer: Observer, pa
         detectors=[EventTimeDetector(settings.detector, reader_of("mentions")) for _ in range(partitions)],
         wide_detector=EventTimeDetector(settings.detector, reader_of("wide")),
         observer=observer,
+        max_companies=settings.detection.max_companies,
         batch_size=settings.classifier.batch_size,
     )
 

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from processors.detection import DetectorSettings
 from processors.enrichment import Enricher
+from processors.errors import PoisonError
 from processors.messages import Document, Mention
 from processors.state import Changes
 from processors.stories import StoryMemory
@@ -22,7 +23,8 @@ _BATCH: Final = 256
 
 def mentions_of(data: Path, settings: Settings, labeller: Labeller, told: Callable[[int, int], None]) -> list[Mention]:
     """The mentions of the year's tweets in `data`, in order of time, as a replay makes them. `told` hears how many of
-    how many documents are done. Raises ConfigurationError where the file is missing or damaged."""
+    how many documents are done. Raises ConfigurationError where the file is missing or damaged, PoisonError where a text
+    is not the one whose labels were recorded."""
     documents = ordered([data / TWEETS], now=_PRESENT)
     lateness = timedelta(hours=settings.detection.lateness_hours)
     enricher = Enricher(load_master(settings), labeller.model, settings_hash(settings), lateness)
@@ -37,6 +39,8 @@ def mentions_of(data: Path, settings: Settings, labeller: Labeller, told: Callab
                 seen.add(document.identity)
                 prepared.append(enricher.prepare(document, None))
         for item, answer in zip(prepared, labeller.label(prepared), strict=True):
+            if isinstance(answer, PoisonError):
+                raise answer
             found += enricher.assemble(item, answer).mentions
         done += len(batch)
         told(done, len(documents))

@@ -26,13 +26,15 @@ Say = Callable[[str], None]
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is sent under the prefix `name`, and how often each service is killed meanwhile. `labels` are the documents of
-    an earlier replay of the same file by the same model, so that judging need not ask the model again."""
+    an earlier replay of the same file by the same model, so that judging need not ask the model again. Of enrich
+    `enrich` workers share the partitions."""
 
     name: str
     file: Path
     kills: int = 0
     settings: Mapping[str, str] = field(default_factory=dict)
     labels: Path | None = None
+    enrich: int = 1
 
 
 @dataclass
@@ -82,7 +84,7 @@ def run(stack: Stack, plan: Plan, folder: Path, say: Say = lambda line: None, *,
     stack.up()
     with Deployment(folder / "services", settings) as deployment:
         deployment.command("topics", "create")
-        deployment.start(*KILLED)
+        deployment.start(*KILLED, *(f"enrich-{number}" for number in range(2, plan.enrich + 1)))
         began = time.monotonic()
         deployment.command("feed", str(plan.file), seconds=3600)
         fed = time.monotonic()

@@ -37,9 +37,11 @@ def test_through_kills_every_record_ends_in_one_place_and_alerts_are_those_of_a_
 
 
 @pytest.mark.data
-def test_real_tweets_go_through_it_alike(stack: Stack, data_dir: Path, tmp_path: Path) -> None:
+def test_real_tweets_through_two_workers_ring_as_a_replay_of_their_file(
+    stack: Stack, data_dir: Path, tmp_path: Path
+) -> None:
     file = latest(data_dir / "tweets-2014.jsonl.gz", TWEETS, tmp_path / "tweets.jsonl")
-    report = run(stack, Plan("tweets", file, 1, {**EARLY, **IN_ORDER}), tmp_path, print)
+    report = run(stack, Plan("tweets", file, 1, {**EARLY, **IN_ORDER}, enrich=2), tmp_path, print)
     assert report.faults == [], str(report.proof.verdict)
     assert report.proof.verdict.indexed == report.proof.records == TWEETS
     assert report.proof.buckets > 1000
