@@ -24,6 +24,7 @@ from streams.codec import decode
 from streams.outputs import ALERTS
 from streams.sqlite_store import STORE, SqliteStore
 from streams.store import AlertQuery
+from streams.terminal import visible
 
 TIER_STYLES: Final = {"watch": "yellow", "urgent": "dark_orange", "flash": "red"}
 EVENTS: Final = {
@@ -140,12 +141,6 @@ def short_id(alert: Alert) -> str:
 def brief_reason(alert: Alert) -> str:
     """The first sentence of the reason."""
     return visible(alert.reason).partition(". ")[0].removesuffix(".") + "."
-
-
-def visible(text: str) -> str:
-    """`text` on one line, without characters that steer a terminal or the direction of writing."""
-    spaced = (" " if character.isspace() else character for character in text)
-    return "".join(filter(str.isprintable, spaced))
 
 
 def band(measure: Measure, width: int) -> Text:

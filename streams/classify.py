@@ -1,6 +1,5 @@
 """`tocsin classify`: topic and sentiment for every row of a CSV file."""
 
-import csv
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -10,18 +9,21 @@ from processors.enrichment import Classification, Classifier
 from processors.errors import ConfigurationError
 from processors.model_input import model_text
 from processors.normalise import normalise
-from streams.csv_rows import checked_rows, column_place, csv_rows, unreadable
+from streams.csv_rows import checked_rows, column_place, csv_line, csv_rows, harmless, unreadable
 
 COLUMNS: Final = ("sentiment", "p_negative", "p_neutral", "p_positive", "topic", "p_topic")
 ROWS_PER_BATCH: Final = 1024
 """Enough rows to find company of like length, little enough to show progress."""
 
 
-def classify_csv(source: Path, text_column: str, output: TextIO, classifier: Classifier) -> Iterator[int]:
+def classify_csv(
+    source: Path, text_column: str, output: TextIO, classifier: Classifier, *, verbatim: bool = False
+) -> Iterator[int]:
     """Copy the CSV file `source` (UTF-8, with a header) to `output` with `COLUMNS` added to every row.
 
     Yields the bytes of `source` read after each batch, for a progress bar. A row whose text is empty keeps empty
-    columns: no label is invented. A blank line stays a row, of empty fields. Raises ConfigurationError where the file
+    columns: no label is invented. A blank line stays a row, of empty fields. Cells that a spreadsheet would run as formulas get
+    an apostrophe in front, unless they are to be copied `verbatim`. Raises ConfigurationError where the file
     cannot be read or is no such CSV, lacks `text_column`, or has a column twice or one of `COLUMNS` already; a wrong
     header before anything is written.
     """
@@ -34,11 +36,13 @@ def classify_csv(source: Path, text_column: str, output: TextIO, classifier: Cla
         _, header = next(records, (0, []))
         text = _text_place(header, source, text_column)
         rows = (row or [""] * len(header) for _, row in checked_rows(records, len(header), source))
-        writer = csv.writer(output, lineterminator="\n")
-        writer.writerow([*header, *COLUMNS])
+        written = str if verbatim else harmless
+        output.write(csv_line([*map(written, header), *COLUMNS], "\n"))
         while batch := list(islice(rows, ROWS_PER_BATCH)):
             answers = _classify([row[text] for row in batch], classifier)
-            writer.writerows([*row, *answer] for row, answer in zip(batch, answers, strict=True))
+            output.writelines(
+                csv_line([*map(written, row), *answer], "\n") for row, answer in zip(batch, answers, strict=True)
+            )
             yield raw.tell()
 
 

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO, cast
 
 import typer
 
 from processors.errors import ConfigurationError, TocsinError
+from streams import terminal
 from streams.commands import alerts, deadletters, models, series, stack, topics
 from streams.commands.alerts import DEMO_FOLDER
 from streams.commands.doctor import doctor
@@ -55,7 +56,7 @@ def main() -> None:
     try:
         app()
     except TocsinError as error:
-        typer.echo(f"tocsin: {error}", err=True)
+        terminal.echo(f"tocsin: {error}", err=True)
         sys.exit(2 if isinstance(error, ConfigurationError) else 1)
 
 
@@ -83,15 +84,13 @@ def settings(
     toml: Annotated[bool, typer.Option("--toml", help="Print a TOML file to start from.")] = False,
 ) -> None:
     """Print every setting: value, default, unit, what it does, where the value came from."""
-    from rich.console import Console
-
     from streams.settings_view import settings_table, settings_toml
 
     resolution = resolution_of(settings_file, assignments)
     if toml:
         typer.echo(settings_toml(resolution), nl=False)
     else:
-        Console(width=None if sys.stdout.isatty() else 200).print(settings_table(resolution))
+        terminal.console(width=200).print(settings_table(resolution))
 
 
 @app.command()
@@ -112,6 +111,9 @@ def classify(
     file: Annotated[Path, typer.Argument(help="CSV file (UTF-8) with a header.")],
     text_column: Annotated[str, typer.Option(help="Column that holds the texts.")],
     output: Annotated[Path | None, typer.Option(help="CSV file to write; standard output if absent.")] = None,
+    verbatim: Annotated[
+        bool, typer.Option("--verbatim", help="Copy cells as they are, also those that a spreadsheet runs as formulas.")
+    ] = False,
     settings_file: SettingsFile = None,
     assignments: Assignments = None,
 ) -> None:
@@ -131,7 +133,7 @@ def classify(
         raise ConfigurationError(f"--output {output} is the input file: name another")
     classifier = EmbeddedClassifier(settings.model, settings.threads)
     with _written(output) as target, byte_progress("classifying", file.stat().st_size) as position:
-        for read in classify_csv(file, text_column, target, classifier):
+        for read in classify_csv(file, text_column, target, classifier, verbatim=verbatim):
             position(read)
 
 
@@ -205,7 +207,7 @@ def _replay_log(folder: Path, out: Path, settings: "Settings", *, anew: bool) ->
     with record_progress("replaying") as progress:
         replayed = replay_log(folder, out, settings.detector, anew=anew, progress=progress)
     for note in replayed.notes:
-        typer.echo(note, err=True)
+        terminal.echo(note, err=True)
     typer.echo(
         f"{replayed.records:,} records, {replayed.alerts:,} alerts, {replayed.points:,} points, "
         f"{replayed.dead_letters:,} refused: everything is in {out}"
@@ -232,7 +234,7 @@ def demo(
 @contextmanager
 def _written(output: Path | None) -> Iterator[TextIO]:
     if output is None:
-        yield sys.stdout
+        yield cast(TextIO, terminal.Shown()) if sys.stdout.isatty() else sys.stdout
         return
     from streams.replacing import replaced
 

@@ -1,10 +1,19 @@
-"""The rows of a CSV file (UTF-8) with the numbers of their lines; what is no sound CSV is told with its place."""
+"""The rows of a CSV file (UTF-8) with the numbers of their lines; what is no sound CSV is told with its place. And cells that
+a spreadsheet shows and never runs."""
 
 import csv
+import io
+import re
 import sys
 from collections.abc import Iterable, Iterator
+from typing import Final
+from unicodedata import category
 
 from processors.errors import ConfigurationError
+
+_SIGNS: Final = frozenset("=+-@＝＋－＠")
+_INSIDE: Final = re.compile(r"([;\t][ \"']*+)(?=[=+@-][\w(=+@$\"'-])")
+"""Where a spreadsheet that separates by semicolons or tabs would begin a cell with a formula."""
 
 
 def csv_rows(raw: Iterable[bytes], source: object) -> Iterator[tuple[int, list[str]]]:
@@ -40,6 +49,30 @@ def column_place(header: list[str], name: str, source: object) -> int:
     if repeated := [other for other in dict.fromkeys(header) if header.count(other) > 1]:
         raise ConfigurationError(f"{source} has the columns {', '.join(map(repr, repeated))} twice: rename one of each")
     return header.index(name)
+
+
+def csv_line(cells: Iterable[str], end: str = "\r\n") -> str:
+    """One row as it is written; whatever holds a line end of any kind is quoted, whichever `end` the row has."""
+    line = io.StringIO()
+    csv.writer(line).writerow(cells)
+    return line.getvalue().removesuffix("\r\n") + end
+
+
+def harmless(cell: str) -> str:
+    """`cell` so that no spreadsheet takes it for a formula: what begins like one gets an apostrophe in front. Numbers stay."""
+    if _is_number(cell):
+        return cell
+    first = next((character for character in cell if not character.isspace() and category(character) != "Cf"), "")
+    inside = _INSIDE.sub(r"\1'", cell)
+    return f"'{inside}" if first in _SIGNS or cell[:1] in ("\t", "\r", "\n") else inside
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def unreadable(source: object, error: OSError) -> ConfigurationError:

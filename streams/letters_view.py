@@ -10,9 +10,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from streams.alert_view import visible
 from streams.codec import encode
 from streams.letters import KeptLetter, original_of
+from streams.terminal import visible
 
 _SHOWN: Final = 4_000
 """Characters of the original that are printed."""

@@ -7,7 +7,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -19,6 +18,7 @@ from rich.progress import (
 )
 
 from processors.messages import Alert, DeadLetter
+from streams import terminal
 from streams.observer import Observer
 
 
@@ -101,9 +101,9 @@ def record_progress(description: str) -> Iterator[Callable[[int], Callable[[int]
 
 
 def _bar(*columns: ProgressColumn) -> Progress:
-    console = Console(stderr=True)
+    console = terminal.console(err=True)
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         *columns,
         TimeRemainingColumn(),

@@ -10,9 +10,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from streams.alert_view import visible
 from streams.lag import PartitionLag
 from streams.status import ServiceState, Status, Unknown
+from streams.terminal import visible
 
 _SOURCES: Final = 12
 """Sources shown: those heard last."""
@@ -57,7 +57,7 @@ def _services(status: Status) -> RenderableType:
             table.add_row(Text(name, _HEAD), Text(f"away: {visible(state.why)}", "red"), waits, "")
             continue
         done = _counts(state.values(_OUTCOMES.get(name, "tocsin_ticks_total"), "outcome" if name in _OUTCOMES else ""))
-        table.add_row(Text(name, _HEAD), _state(state), waits, done or _ticks(state))
+        table.add_row(Text(name, _HEAD), _state(state), waits, Text(done or _ticks(state)))
     return table
 
 
@@ -70,7 +70,7 @@ def _state(state: ServiceState) -> Text:
         if value and labels.get("tocsin_breaker") != "closed"
     ]
     if open_for:
-        return Text(f"does not reach {', '.join(open_for)}", "red")
+        return Text(f"does not reach {visible(', '.join(open_for))}", "red")
     if state.ready:
         return Text("ready", "green")
     return Text(f"not ready: waits for {visible(state.waiting_for or 'progress')}", "yellow")
@@ -97,7 +97,7 @@ def _lags(lags: Iterable[PartitionLag]) -> RenderableType:
         style = "yellow" if total else _FAINT
         if all(lag.committed is None for lag in places) and any(lag.end for lag in places):
             cells += "  (nothing acknowledged yet)"
-        table.add_row(service, topic, Text(f"{total:,}", style), Text(cells.strip(), _FAINT))
+        table.add_row(service, Text(visible(topic)), Text(f"{total:,}", style), Text(cells.strip(), _FAINT))
     return table
 
 
@@ -110,7 +110,7 @@ def _letters(status: Status) -> list[RenderableType]:
     table = _table("dead letters", "reason", "records")
     table.columns[2].justify = "right"
     for (stage, reason), count in letters.by_reason.items():
-        table.add_row(visible(stage), visible(reason), f"{count:,}")
+        table.add_row(Text(visible(stage)), Text(visible(reason)), f"{count:,}")
     if letters.looked_at < letters.kept:
         table.add_row("", Text(f"of the latest {letters.looked_at:,}", _FAINT), Text(f"{letters.kept:,} kept", _FAINT))
     return [table]
@@ -123,7 +123,7 @@ def _sources(status: Status) -> list[RenderableType]:
         return []
     table = _table("source", "last heard")
     for source, seconds in sorted(heard.items(), key=lambda item: item[1])[:_SOURCES]:
-        table.add_row(visible(source), _ago(seconds))
+        table.add_row(Text(visible(source)), _ago(seconds))
     if len(heard) > _SOURCES:
         table.add_row(Text(f"and {len(heard) - _SOURCES} more", _FAINT), "")
     return [table]
@@ -136,7 +136,7 @@ def _bell(status: Status) -> list[RenderableType]:
     if not isinstance(enrich, Unknown):
         for model in enrich.labels("tocsin_model_info"):
             words = f"{model.get('name', '')} {model.get('version', '')} ({model.get('hash', '')[:12]})"
-            facts.add_row(Text(" model", _HEAD), visible(words))
+            facts.add_row(Text(" model", _HEAD), Text(visible(words)))
     if not isinstance(detect, Unknown):
         held = sum(detect.values("tocsin_held_records", "partition").values())
         early = detect.values("tocsin_detect_records_total", "outcome").get("early", 0)

@@ -8,6 +8,7 @@ from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
+from streams.terminal import visible_lines
 from streams.topics import TopicSpec
 from streams.topics_admin import TopicState, faults_of
 
@@ -27,7 +28,7 @@ def topics_table(listed: Iterable[tuple[TopicSpec, TopicState | None]]) -> Table
             table.add_row(spec.name, "", "", "", Text("missing: tocsin topics create", style="red"))
             continue
         faults = faults_of(spec, state)
-        condition = Text("\n".join(faults), style="red") if faults else Text("ok", style="green")
+        condition = Text(visible_lines("\n".join(faults)), style="red") if faults else Text("ok", style="green")
         size = "" if state.size is None else decimal(state.size)
         table.add_row(spec.name, str(state.partitions), _kept(state), size, condition)
     return table

@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
+from streams import terminal
 from streams.commands.options import Assignments, SettingsFile, settings_of
 
 app = typer.Typer(help="Alarms that have rung.", no_args_is_help=True)
@@ -17,11 +18,9 @@ Place = Annotated[Path, typer.Option("--in", help="Folder of a run, its alerts.j
 @app.command("list")
 def list_alerts(place: Place = DEMO_FOLDER) -> None:
     """Print the alarms of a run, oldest first, each with the first sentence of its reason."""
-    from rich.console import Console
-
     from streams import alert_view
 
-    alert_view.list_alerts(place, Console())
+    alert_view.list_alerts(place, terminal.console())
 
 
 @app.command("show")
@@ -30,11 +29,9 @@ def show_alert(
     place: Place = DEMO_FOLDER,
 ) -> None:
     """Print one alarm with all its evidence."""
-    from rich.console import Console
-
     from streams import alert_view
 
-    alert_view.show_alert(place, id, Console())
+    alert_view.show_alert(place, id, terminal.console())
 
 
 @app.command()
@@ -50,18 +47,16 @@ def tail(
     assignments: Assignments = None,
 ) -> None:
     """Print the alarms of the running service as they ring, until interrupted."""
-    from rich.console import Console
-
-    from streams.alert_view import alert_lines, visible
+    from streams.alert_view import alert_lines
     from streams.codec import encode
     from streams.tail import tail_alerts, tier_of
 
     def complain(what: str) -> None:
-        typer.echo(f"tocsin: {visible(what)}", err=True)
+        terminal.echo(f"tocsin: {what}", err=True)
 
-    least, settings, console = tier_of(tier), settings_of(settings_file, assignments), Console()
+    least, settings, console = tier_of(tier), settings_of(settings_file, assignments), terminal.console()
     for alert in tail_alerts(settings, from_beginning=from_beginning, least=least, unreadable=complain):
         if as_json:
-            typer.echo(encode(alert))
+            typer.echo(terminal.escaped_json(encode(alert).decode()))
         else:
             console.print(alert_lines([alert]))

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from processors.errors import ConfigurationError
+from streams import terminal
 from streams.commands.options import Assignments, SettingsFile, settings_of
 
 app = typer.Typer(help="Refused records: why, from where, and again.", no_args_is_help=True)
@@ -20,19 +21,17 @@ def list_letters(
     assignments: Assignments = None,
 ) -> None:
     """Print the dead letters that are kept, oldest first."""
-    from rich.console import Console
-
-    with Console(stderr=True).status("reading the dead letters"):  # from here on: the imports take a while too
+    with terminal.console(err=True).status("reading the dead letters"):  # from here on: the imports take a while too
         from streams.letters import read_letters
         from streams.letters_view import as_line, letters_table
 
         letters = read_letters(settings_of(settings_file, assignments), reason)
     if as_json:
         for kept in letters:
-            typer.echo(as_line(kept))
+            typer.echo(terminal.escaped_json(as_line(kept).decode()))
     elif letters:
-        Console().print(letters_table(letters))
-        Console().print(f"{len(letters):,} dead letters. One in full: tocsin deadletters show ID", style="dim")
+        terminal.console().print(letters_table(letters))
+        terminal.console().print(f"{len(letters):,} dead letters. One in full: tocsin deadletters show ID", style="dim")
     else:
         typer.echo("No dead letters" + (f" for the reason {reason!a}." if reason else "."))
 
@@ -44,13 +43,11 @@ def show(
     assignments: Assignments = None,
 ) -> None:
     """Print one dead letter with what is kept of the original."""
-    from rich.console import Console
-
     from streams.letters import find_letter, read_letters
     from streams.letters_view import letter_details
 
     kept = find_letter(read_letters(settings_of(settings_file, assignments)), id)
-    Console().print(letter_details(kept))
+    terminal.console().print(letter_details(kept))
 
 
 @app.command()
@@ -66,7 +63,6 @@ def replay(
 
     What is not kept whole, or did not come from an input topic, is not sent, and said; then the exit code is 1.
     """
-    from streams.alert_view import visible
     from streams.letters import find_letter, read_letters, replay_letters
 
     if bool(ids) == bool(reason):
@@ -76,7 +72,7 @@ def replay(
     wanted = [find_letter(letters, id) for id in ids] if ids else [kept for kept in letters if not kept.replayed]
     done = replay_letters(settings, wanted)
     for one in done:
-        typer.echo(f"{one.letter.id}: " + visible(f"sent to {one.where}" if one.where else f"not sent: {one.refusal}"))
+        terminal.echo(f"{one.letter.id}: " + (f"sent to {one.where}" if one.where else f"not sent: {one.refusal}"))
     sent = sum(bool(one.where) for one in done)
     typer.echo(f"{sent:,} of {len(done):,} sent again")
     if sent < len(done):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from processors.errors import ConfigurationError
+from streams import terminal
 from streams.commands.options import Assignments, SettingsFile, settings_of
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def feed(
     with FeedProgress(files) as progress:
         summary = feed_files(files, settings, pace, reading=progress.reading, start=progress.start)
     for line in _report(summary):
-        typer.echo(line)
+        terminal.echo(line)
 
 
 def _times(speed: str | None) -> float | None:

@@ -1,13 +1,13 @@
 """`tocsin stack`: Kafka, Elasticsearch and Triton on this machine, without containers, for development and tests."""
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from processors.errors import ConfigurationError
+from streams import terminal
 from streams.commands.options import Assignments, SettingsFile, settings_of
 
 if TYPE_CHECKING:
@@ -40,8 +40,6 @@ def up(
     assignments: Assignments = None,
 ) -> None:
     """Fetch what is missing, start what does not run, and wait until it is ready; it goes on in the background."""
-    from rich.console import Console
-
     from streams.stack.ports import Ports
     from streams.stack.stack import SERVERS, recorded_ports
     from streams.stack.views import print_addresses
@@ -53,7 +51,7 @@ def up(
     if with_service and servers:
         raise ConfigurationError("--with-service needs all servers: name none")
     ports = Ports.from_block(ports_from) if ports_from is not None else recorded_ports(_place(folder)) or Ports()
-    console = Console(stderr=True)
+    console = terminal.console(err=True)
     stack = _stack(folder, ports, _options(settings_file, assignments), console)
     here = [f"{name}={value}" for name, value in stack.settings.items()]
     settings = settings_of(settings_file, [*(assignments or ()), *here])
@@ -65,15 +63,13 @@ def up(
         if with_service:
             create_topics(settings)
             stack.services.start()
-    print_addresses(stack, Console())
+    print_addresses(stack, terminal.console())
 
 
 @app.command()
 def down(folder: Folder = None) -> None:
     """Stop it; its data stay where they are."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
+    console = terminal.console(err=True)
     with console.status("stopping the stack"):
         _existing(folder, console).down()
 
@@ -81,12 +77,10 @@ def down(folder: Folder = None) -> None:
 @app.command()
 def status(folder: Folder = None) -> None:
     """Show what runs, where, and how much memory it takes; exit code 1 where something is not ready or nothing runs."""
-    from rich.console import Console
-
     from streams.stack.views import status_table
 
-    states = _existing(folder, Console(stderr=True)).status()
-    Console(width=None if sys.stdout.isatty() else 160).print(status_table(states))
+    states = _existing(folder, terminal.console(err=True)).status()
+    terminal.console(width=160).print(status_table(states))
     running = [state for state in states if state.pid is not None]
     if not running or not all(state.ready for state in running):
         raise typer.Exit(1)
@@ -100,16 +94,14 @@ def logs(
     folder: Folder = None,
 ) -> None:
     """Print what the parts have written."""
-    from rich.console import Console
-
     from streams.stack.views import follow_logs
 
-    parts = _existing(folder, Console(stderr=True)).parts
+    parts = _existing(folder, terminal.console(err=True)).parts
     if name is not None and name not in parts:
         raise ConfigurationError(f"there is no part {name!r} of a stack: choose from {', '.join(parts)}")
     chosen = [parts[name]] if name else list(parts.values())
     for line in follow_logs({part.name: part.process for part in chosen}, lines, follow=follow):
-        typer.echo(line)
+        terminal.echo(line)
 
 
 def _write_models(model: Path, repository: Path) -> None:
@@ -137,7 +129,7 @@ def _stack(folder: Path | None, ports: "Ports | None", options: tuple[str, ...],
         _place(folder),
         ports,
         service_options=options,
-        say=lambda line: console.print(line, markup=False, soft_wrap=True),
+        say=lambda line: console.print(line, soft_wrap=True),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from streams import terminal
 from streams.commands.options import Assignments, SettingsFile, settings_of
 
 
@@ -23,24 +24,25 @@ def status(
         from streams.status import as_record, read_status
 
         settings = settings_of(settings_file, assignments)
-        typer.echo(json.dumps(as_record(read_status(settings)), ensure_ascii=False))
+        typer.echo(json.dumps(as_record(read_status(settings))))
         while watch:
             sleep(2)
-            typer.echo(json.dumps(as_record(read_status(settings)), ensure_ascii=False))
+            typer.echo(json.dumps(as_record(read_status(settings))))
         return
-    from rich.console import Console
     from rich.live import Live
 
-    with Console(stderr=True).status("asking Kafka and the services"):  # from here on: the imports take a while too
+    with terminal.console(err=True).status(
+        "asking Kafka and the services"
+    ):  # from here on: the imports take a while too
         from streams.status import read_status
         from streams.status_view import status_page
 
         settings = settings_of(settings_file, assignments)
         page = status_page(read_status(settings))
     if not watch:
-        Console().print(page)
+        terminal.console().print(page)
         return
-    with Live(page, console=Console(), screen=True, auto_refresh=False) as live:
+    with Live(page, console=terminal.console(), screen=True, auto_refresh=False) as live:
         while True:
             sleep(2)
             live.update(status_page(read_status(settings)), refresh=True)

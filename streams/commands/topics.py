@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from streams import terminal
 from streams.commands.options import Assignments, SettingsFile, settings_of
 
 app = typer.Typer(help="The topics of a prefix: make them, look at them.", no_args_is_help=True)
@@ -33,8 +34,6 @@ def list_them(
     """Print the topics: partitions, how long records are kept, size on disk, and what is wrong with them."""
     import json
 
-    from rich.console import Console
-
     from streams.topics_admin import list_topics
     from streams.topics_view import as_record, topics_table
 
@@ -43,4 +42,4 @@ def list_them(
         for spec, state in listed:
             typer.echo(json.dumps(as_record(spec, state)))
     else:
-        Console().print(topics_table(listed))
+        terminal.console().print(topics_table(listed))

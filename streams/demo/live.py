@@ -14,8 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from processors.messages import Alert
-from streams.alert_view import EVENTS, TIER_STYLES, brief_reason, visible
+from streams.alert_view import EVENTS, TIER_STYLES, brief_reason
 from streams.demo.board import Board, Row
+from streams.terminal import visible
 
 _FRAME_SECONDS: Final = 0.2
 _LINE_SECONDS: Final = 5.0
@@ -133,7 +134,7 @@ def _header(board: Board, title: str) -> RenderableType:
     first.add_column(justify="right", no_wrap=True)
     when = f"{board.now:%a %d %b %Y %H:%M} UTC" if board.now else ""
     first.add_row(
-        Text.assemble((" tocsin ", "bold reverse"), " ", title, overflow="ellipsis"), Text(when, style="bold")
+        Text.assemble((" tocsin ", "bold reverse"), " ", visible(title), overflow="ellipsis"), Text(when, style="bold")
     )
     of = f" of {board.total:,}" if board.total else ""
     facts = f" {board.done:,}{of}  {board.rate:,.0f} records/s  {_clock_face(board.elapsed)}"
@@ -220,7 +221,7 @@ def _foot(board: Board, footer: str) -> RenderableType:
         overflow="ellipsis",
         no_wrap=True,
     )
-    return Group(first, Text(f" {footer}", style=_FAINT, overflow="ellipsis", no_wrap=True))
+    return Group(first, Text(f" {visible(footer)}", style=_FAINT, overflow="ellipsis", no_wrap=True))
 
 
 def _clock_face(seconds: float) -> str:

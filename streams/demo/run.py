@@ -12,6 +12,7 @@ from rich.text import Text
 
 from processors.errors import ConfigurationError, PoisonError
 from processors.messages import Origin, Tick
+from streams import terminal
 from streams.alert_view import alert_lines, short_id
 from streams.codec import decode_document
 from streams.deadletters import dead_letter
@@ -50,7 +51,7 @@ def run_demo(
     too, and in a terminal stays open after it until it is interrupted. `labeller` stands in for the embedded model.
     Raises ConfigurationError as `replay_documents` does, and for settings of the console that it cannot start with.
     """
-    console = console or Console()
+    console = console or terminal.console()
     labeller = labeller or embedded_labeller(settings)
     store = _fresh_store(out)
     progress = RunProgress()

@@ -7,6 +7,8 @@ from typing import Final, Literal
 from rich.table import Table
 from rich.text import Text
 
+from streams.terminal import visible_lines
+
 Level = Literal["ok", "warn", "fail"]
 
 _STYLES: Final[dict[Level, str]] = {"ok": "green", "warn": "yellow", "fail": "bold red"}
@@ -31,8 +33,8 @@ def findings_table(findings: Iterable[Finding]) -> Table:
     for _ in range(3):
         table.add_column(overflow="fold")
     for finding in findings:
-        said = Text(finding.text)
+        said = Text(visible_lines(finding.text))
         if finding.mend:
-            said.append(f"\n→ {finding.mend}", style="bold")
+            said.append(f"\n→ {visible_lines(finding.mend)}", style="bold")
         table.add_row(Text(finding.level, style=_STYLES[finding.level]), Text(finding.subject), said)
     return table

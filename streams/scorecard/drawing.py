@@ -19,6 +19,7 @@ h2 { margin-top: 2.5rem; } .faint { color: var(--faint); } .good { color: var(--
 .bad { color: var(--bad); font-weight: 600; }
 table { border-collapse: collapse; margin: .5rem 0 1.5rem; }
 th, td { border-bottom: 1px solid var(--line); padding: .2rem .7rem; text-align: left; vertical-align: top; }
+td, li, p { unicode-bidi: isolate; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 figure { display: inline-block; margin: .5rem 1.5rem .5rem 0; vertical-align: top; }
 figcaption { font-weight: 600; max-width: 30rem; } .scroll { overflow-x: auto; }

@@ -6,6 +6,7 @@ from typing import Final
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from streams.settings import declarations
 from streams.stack.ports import Ports
@@ -35,9 +36,9 @@ def status_table(states: Iterable[Status]) -> Table:
         table.add_column(heading, justify="right" if heading in ("process", "memory") else "left")
     for state in states:
         if state.pid is None:
-            table.add_row(state.name, "[dim]down[/]", "", "", "")
+            table.add_row(state.name, Text("down", "dim"), "", "", "")
             continue
-        how = "[green]ready[/]" if state.ready else "[yellow]not ready[/]"
+        how = Text("ready", "green") if state.ready else Text("not ready", "yellow")
         table.add_row(state.name, how, str(state.pid), f"{state.memory / 2**20:,.0f} MiB", state.address)
     return table
 

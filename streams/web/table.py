@@ -1,27 +1,24 @@
 """Documents as a CSV file that a spreadsheet shows and never runs."""
 
-import csv
-import io
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 from processors.identity import format_instant
 from processors.messages import LabelledDocument
+from streams.csv_rows import csv_line, harmless
 
 COLUMNS: Final = (
     "published_at source id title text url author language companies sentiment p_negative p_neutral p_positive topic "
     "p_topic status late"
 ).split()
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-
 
 def csv_of(documents: Iterable[LabelledDocument]) -> Iterator[str]:
     """The lines of the file, its header first (UTF-8 with a byte order mark, so that spreadsheets know)."""
-    yield "\ufeff" + _line(COLUMNS)
+    yield "\ufeff" + csv_line(COLUMNS)
     for document in documents:
         sentiment, topic = document.sentiment, document.topic
-        yield _line(
+        yield csv_line(
             [
                 format_instant(document.published_at),
                 *map(harmless, (document.source, document.id, document.title, document.text)),
@@ -39,16 +36,5 @@ def csv_of(documents: Iterable[LabelledDocument]) -> Iterator[str]:
         )
 
 
-def harmless(cell: str) -> str:
-    """`cell` so that no spreadsheet takes it for a formula: what begins like one gets an apostrophe in front."""
-    return f"'{cell}" if cell.lstrip(" ").startswith(_FORMULA) else cell
-
-
 def _numbers(label: str, *numbers: float) -> tuple[str, ...]:
     return label, *(f"{number:.6g}" for number in numbers)
-
-
-def _line(cells: Iterable[str]) -> str:
-    line = io.StringIO()
-    csv.writer(line).writerow(cells)
-    return line.getvalue()
