@@ -21,6 +21,7 @@ from processors.errors import ConfigurationError, PoisonError
 from processors.messages import Alert, EvidenceDocument, Measure
 from processors.reasons import how_often
 from streams.codec import decode
+from streams.names import Names
 from streams.outputs import ALERTS
 from streams.sqlite_store import STORE, SqliteStore
 from streams.store import AlertQuery
@@ -38,7 +39,7 @@ _LABEL: Final = "bold"
 _FAINT: Final = "dim"
 
 
-def show_alert(place: Path, prefix: str, console: Console) -> None:
+def show_alert(place: Path, prefix: str, console: Console, names: Names) -> None:
     """Print the one alert in `place` whose id begins with `prefix`, with all its evidence.
 
     `place` is the folder of a run, its alerts.jsonl or its SQLite store. Raises ConfigurationError, naming the nearest
@@ -46,16 +47,16 @@ def show_alert(place: Path, prefix: str, console: Console) -> None:
     """
     alerts = read_alerts(place)
     alert = find_alert(alerts, prefix, place)
-    console.print(alert_details(alert, [other for other in alerts if other.incident == alert.incident]))
+    console.print(alert_details(alert, names, [other for other in alerts if other.incident == alert.incident]))
 
 
-def list_alerts(place: Path, console: Console) -> None:
+def list_alerts(place: Path, console: Console, names: Names) -> None:
     """Print all alerts in `place` (as for `show_alert`), oldest first."""
     alerts = read_alerts(place)
     if not alerts:
         console.print(f"No alert rang in {place}.", markup=False)
         return
-    console.print(alert_lines(alerts))
+    console.print(alert_lines(alerts, names))
     console.print(f"{len(alerts)} alerts. One in full: tocsin alerts show ID --in {place}", style=_FAINT, markup=False)
 
 
@@ -95,14 +96,14 @@ def find_alert(alerts: Sequence[Alert], prefix: str, place: Path) -> Alert:
     raise ConfigurationError(f"no alert in {place} begins with {visible(prefix)!r}{hint}")
 
 
-def alert_details(alert: Alert, history: Sequence[Alert] = ()) -> RenderableType:
+def alert_details(alert: Alert, names: Names, history: Sequence[Alert] = ()) -> RenderableType:
     """Everything that `alert` says, readably. `history` are the events of its incident, in order."""
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style=_LABEL, no_wrap=True)
     facts.add_column(ratio=1)
     for label, value in _facts(alert):
         facts.add_row(label, value)
-    parts: list[RenderableType] = [_headline(alert), Padding(facts, (1, 1))]
+    parts: list[RenderableType] = [_headline(alert, names), Padding(facts, (1, 1))]
     if alert.evidence:
         parts += [Text(f" Evidence: {_plural(len(alert.evidence), 'document')}", style=_LABEL), Text("")]
         parts += [Padding(_evidence(document), (0, 1, 1, 1)) for document in alert.evidence]
@@ -112,7 +113,7 @@ def alert_details(alert: Alert, history: Sequence[Alert] = ()) -> RenderableType
     return Group(*parts)
 
 
-def alert_lines(alerts: Iterable[Alert]) -> RenderableType:
+def alert_lines(alerts: Iterable[Alert], names: Names) -> RenderableType:
     """`alerts`, one block each: what, when and its id on the first line, then the reason."""
     blocks: list[RenderableType] = []
     for alert in alerts:
@@ -123,7 +124,7 @@ def alert_lines(alerts: Iterable[Alert]) -> RenderableType:
         what = Text.assemble(
             f"{alert.at:%d %b %H:%M}  ",
             (f"{alert.tier.upper():<6}  ", f"bold {style}"),
-            (visible(alert.series), _LABEL),
+            subject(alert, names),
             f"  {EVENTS[alert.event]}",
             (f"  by chance {how_often(alert.chance_per_year)}", _FAINT),
             overflow="ellipsis",
@@ -131,6 +132,12 @@ def alert_lines(alerts: Iterable[Alert]) -> RenderableType:
         line.add_row(what, Text(short_id(alert), style=_FAINT))
         blocks += [line, Padding(Text(brief_reason(alert)), (0, 9, 1, 14))]
     return Group(*blocks)
+
+
+def subject(alert: Alert, names: Names) -> Text:
+    """The series, and beside it what people call its company."""
+    company = names.company(alert.series)
+    return Text.assemble((visible(alert.series), _LABEL), f"  {visible(company)}" if company else "")
 
 
 def short_id(alert: Alert) -> str:
@@ -160,14 +167,13 @@ def band(measure: Measure, width: int) -> Text:
     return Text.assemble(*((mark, styles[mark]) for mark in cells))
 
 
-def _headline(alert: Alert) -> Panel:
+def _headline(alert: Alert, names: Names) -> Panel:
     style = TIER_STYLES[alert.tier]
-    subject = Text(visible(alert.series), style="bold")
     when = Text(f"{_instant(alert.at)}", style=_FAINT)
     line = Table.grid(expand=True)
     line.add_column(ratio=1)
     line.add_column(justify="right", no_wrap=True)
-    line.add_row(subject, when)
+    line.add_row(subject(alert, names), when)
     title = Text(f" {alert.tier.upper()} · {alert.kind} incident {EVENTS[alert.event]} ", style=f"bold {style}")
     return Panel(Group(line, Text(visible(alert.reason))), title=title, title_align="left", border_style=style)
 

@@ -98,11 +98,23 @@ def schema(
     topic: Annotated[
         str | None, typer.Argument(help="news, alerts, … or input for the lines of files; all if absent.")
     ] = None,
+    asyncapi: Annotated[
+        bool, typer.Option("--asyncapi", help="The topics that others write and read, as an AsyncAPI document.")
+    ] = False,
+    settings_file: SettingsFile = None,
+    assignments: Assignments = None,
 ) -> None:
-    """Print the JSON Schema of a topic's messages."""
-    from streams.schema import MESSAGES, schema_of
+    """Print the JSON Schema of a topic's messages, or what all topics are as AsyncAPI."""
+    if asyncapi and topic:
+        raise ConfigurationError(f"--asyncapi is about all topics: leave {topic} out")
+    if asyncapi:
+        from streams.asyncapi import asyncapi_of
 
-    described = schema_of(topic) if topic else {name: schema_of(name) for name in MESSAGES}
+        described = asyncapi_of(settings_of(settings_file, assignments).kafka)
+    else:
+        from streams.schema import MESSAGES, schema_of
+
+        described = schema_of(topic) if topic else {name: schema_of(name) for name in MESSAGES}
     typer.echo(json.dumps(described, indent=2, ensure_ascii=False))
 
 

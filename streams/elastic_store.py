@@ -146,6 +146,8 @@ class ElasticStore:
             if not (query.open_only and hit["_source"]["event"] == "close")
             and (not query.tiers or hit["_source"]["tier"] in query.tiers)
         ]
+        if after := query.after:
+            found = [alert for alert in found if _place(alert) < _place(after)]
         return found[: query.limit]
 
     def feedback(self, incident: str | None = None, since: datetime | None = None) -> list[Feedback]:
@@ -320,6 +322,11 @@ class ElasticStore:
                 aggregations=aggregations or None,
             )
         return answer["hits"]["total"]["value"], answer.get("aggregations", {})
+
+
+def _place(alert: Alert) -> tuple[datetime, int, str]:
+    """Where an alert stands in time."""
+    return alert.at, alert.sequence, alert.id
 
 
 def _message(message_type: type[_Message], hit: dict[str, Any]) -> _Message:

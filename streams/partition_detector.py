@@ -53,11 +53,12 @@ class Effects(NamedTuple):
 
 
 class Message(NamedTuple):
-    """One record to publish."""
+    """One record to publish; `alert` is what the value says, where it is one."""
 
     topic: Literal["alerts", "series", "deadletters", "canary"]
     key: str
     value: bytes
+    alert: Alert | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +217,7 @@ class PartitionDetector:
 
     def publish(self, effects: Effects) -> list[Message]:
         """What is to be published of effects, to be asked in their order."""
-        messages = [Message("alerts", alert.incident, encode(alert)) for alert in effects.alerts]
+        messages = [Message("alerts", alert.incident, encode(alert), alert) for alert in effects.alerts]
         messages += [Message("series", point.series, encode(point)) for point in effects.points]
         for message in messages:
             self._told = crc32(message.value, self._told)

@@ -199,6 +199,8 @@ class SqliteStore:
         where.add_range("at", query.since, query.until)
         if query.open_only:
             where.add("event <> 'close'")
+        if after := query.after:
+            where.add("(at, sequence, id) < (?, ?, ?)", _microseconds(after.at), after.sequence, storable(after.id))
         sql = f"SELECT record FROM alerts {where.sql} ORDER BY at DESC, sequence DESC, id DESC LIMIT ?"
         return self._records(Alert, sql, [*where.values, query.limit])
 

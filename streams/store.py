@@ -72,7 +72,8 @@ class IncidentQuery:
     """Which incidents to find, as they stood at `until` (now if None): all conditions that are given must hold.
 
     `since` is when the incident's latest event happened at the earliest. Of `series` and of `tiers` any one suffices;
-    empty means any. `limit` ≥ 1, at most 1000, caps the answer.
+    empty means any. `limit` ≥ 1, at most 1000, caps the answer; `after` is the last of an answer, whose continuation is
+    asked for.
     """
 
     series: tuple[str, ...] = ()
@@ -82,6 +83,7 @@ class IncidentQuery:
     since: datetime | None = None
     until: datetime | None = None
     limit: int = 100
+    after: Alert | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,16 @@
 """`tocsin alerts`: alarms of a run, and alarms as they ring."""
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from streams import terminal
 from streams.commands.options import Assignments, SettingsFile, settings_of
+
+if TYPE_CHECKING:
+    from streams.names import Names
+    from streams.settings import Settings
 
 app = typer.Typer(help="Alarms that have rung.", no_args_is_help=True)
 
@@ -16,22 +20,26 @@ Place = Annotated[Path, typer.Option("--in", help="Folder of a run, its alerts.j
 
 
 @app.command("list")
-def list_alerts(place: Place = DEMO_FOLDER) -> None:
+def list_alerts(
+    place: Place = DEMO_FOLDER, settings_file: SettingsFile = None, assignments: Assignments = None
+) -> None:
     """Print the alarms of a run, oldest first, each with the first sentence of its reason."""
     from streams import alert_view
 
-    alert_view.list_alerts(place, terminal.console())
+    alert_view.list_alerts(place, terminal.console(), _names(settings_of(settings_file, assignments)))
 
 
 @app.command("show")
 def show_alert(
     id: Annotated[str, typer.Argument(help="Id of the alarm, or how it begins.")],
     place: Place = DEMO_FOLDER,
+    settings_file: SettingsFile = None,
+    assignments: Assignments = None,
 ) -> None:
     """Print one alarm with all its evidence."""
     from streams import alert_view
 
-    alert_view.show_alert(place, id, terminal.console())
+    alert_view.show_alert(place, id, terminal.console(), _names(settings_of(settings_file, assignments)))
 
 
 @app.command()
@@ -55,8 +63,17 @@ def tail(
         terminal.echo(f"tocsin: {what}", err=True)
 
     least, settings, console = tier_of(tier), settings_of(settings_file, assignments), terminal.console()
+    names = _names(settings)
     for alert in tail_alerts(settings, from_beginning=from_beginning, least=least, unreadable=complain):
         if as_json:
             typer.echo(terminal.escaped_json(encode(alert).decode()))
         else:
-            console.print(alert_lines([alert]))
+            console.print(alert_lines([alert], names))
+
+
+def _names(settings: "Settings") -> "Names":
+    """What people call the companies that `settings` watch."""
+    from streams.names import Names
+    from streams.settings import load_master
+
+    return Names(load_master(settings))

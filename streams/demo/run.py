@@ -19,11 +19,12 @@ from streams.deadletters import dead_letter
 from streams.demo.live import LiveView, PlainView
 from streams.demo.page import RunProgress, served, stay
 from streams.demo.scenario import NOTICE, Scenario, make_scenario
+from streams.names import Names
 from streams.observer import Observer, Watching
 from streams.outputs import Summary
 from streams.pipeline import Event, Labeller
 from streams.replay import embedded_labeller, replay_documents, replay_events
-from streams.settings import Settings
+from streams.settings import Settings, load_master
 from streams.sqlite_store import STORE, SqliteStore
 from streams.store import StoreWriter
 
@@ -64,7 +65,7 @@ def run_demo(
         progress.board = view
         summary = _run(files, out, settings, labeller, StoreWriter(store), view, console)
         progress.ended = True
-        _print_summary(console, view, summary, out)
+        _print_summary(console, view, summary, out, settings)
         if server is not None and console.is_terminal:
             console.print(f"\nThe console stays open at {server.address} (Ctrl-C ends it).", markup=False)
             stay(server)
@@ -130,7 +131,9 @@ def _fresh_store(out: Path) -> SqliteStore:
     return SqliteStore(out / STORE)
 
 
-def _print_summary(console: Console, view: LiveView | PlainView, summary: Summary, out: Path) -> None:
+def _print_summary(
+    console: Console, view: LiveView | PlainView, summary: Summary, out: Path, settings: Settings
+) -> None:
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="bold", no_wrap=True)
     facts.add_column()
@@ -151,7 +154,7 @@ def _print_summary(console: Console, view: LiveView | PlainView, summary: Summar
     if view.incidents:
         console.print()
         ranked = view.ranked_incidents()
-        console.print(alert_lines(ranked[:_LISTED]))
+        console.print(alert_lines(ranked[:_LISTED], Names(load_master(settings))))
         if len(ranked) > _LISTED:
             console.print(f"and {len(ranked) - _LISTED} more: tocsin alerts list --in {out}", markup=False)
         console.print(f"One alarm with its evidence: tocsin alerts show {short_id(ranked[0])} --in {out}", markup=False)

@@ -14,6 +14,7 @@ from processors.errors import InvariantError
 from processors.messages import Alert
 from processors.reordering import Stages
 from streams.applied import APPLIED, PUBLISHED
+from streams.cloud_events import event_headers
 from streams.log_reader import header_of
 from streams.partition_detector import LogRecord, Message, PartitionDetector
 from streams.services.detect_transactions import FencedError, Transactions
@@ -172,11 +173,12 @@ class OwnedPartition:
         self._transactions.commit(records, (self.place.topic, self.place.partition), self.offset, self._group)
 
     def _results(self, messages: Iterable[Message], offset: int, stages: Stages) -> Iterator[Record]:
-        for topic, key, value in messages:
+        for topic, key, value, alert in messages:
             headers = []
             if topic in _BY_PARTITION:
                 headers.append((CAUSE_HEADER, str(offset).encode()))
-            if topic == "alerts":
+            if alert is not None:
+                headers += event_headers(alert, self._topics.settings.prefix)
                 headers += stages
                 headers.append((RANG_HEADER, str(int(time.time() * 1000)).encode()))
             partition = self._output if topic in _BY_PARTITION else 0

@@ -4,14 +4,16 @@ Instants are RFC 3339 with an offset; answers are in UTC. A list goes on after `
 `next`. Errors are problems (`streams.web.problems`).
 """
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, Header, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from processors.messages import Alert, Feedback, IncidentKind, SeriesKind, Tier
+from processors.messages import Alert, Feedback, IncidentKind, Tier
 from streams.store import AlertQuery, IncidentQuery
+from streams.web.alert_stream import AlertStream
 from streams.web.brief import brief_of
 from streams.web.context import Context
 from streams.web.desk import desk_view
@@ -19,16 +21,22 @@ from streams.web.guard import USER
 from streams.web.hub import Hub
 from streams.web.incident import incident_view
 from streams.web.names import names_of
-from streams.web.parameters import LATEST, Cursor, Instant, Limit, Name, Names, Said, page
+from streams.web.parameters import LATEST, SERIES_KINDS, Cursor, Instant, Limit, Name, Names, Said, page
 from streams.web.plain import plain
 from streams.web.present import present_of
 from streams.web.standing import standing_view
 
-_KINDS: Final[tuple[SeriesKind, ...]] = ("company", "company-topic", "topic", "sector", "source", "market")
+
+@dataclass(frozen=True, slots=True)
+class AlertPage:
+    """Alerts, and what to go on after; None at the end."""
+
+    alerts: tuple[Alert, ...]
+    next: str | None
 
 
-def incident_routes(context: Context, hub: Hub) -> APIRouter:
-    """The interface to what rang in `context`; `hub` pushes."""
+def incident_routes(context: Context, hub: Hub, stream: AlertStream) -> APIRouter:
+    """The interface to what rang in `context`; `hub` pushes the page *Now*, `stream` alerts."""
     api = APIRouter(prefix="/v1", tags=["incidents"])
     names = names_of(context.master)
 
@@ -37,7 +45,7 @@ def incident_routes(context: Context, hub: Hub) -> APIRouter:
         """Companies, sectors, topics and sources by name, every series that has points, and who asks."""
         store = context.store
         sources = [state.source for state in store.sources(LATEST)]
-        series = store.series(_KINDS)
+        series = store.series(SERIES_KINDS)
         return JSONResponse({**names, "sources": sources, "series": series, "user": request.scope[USER]})
 
     @api.get("/now")
@@ -65,10 +73,12 @@ def incident_routes(context: Context, hub: Hub) -> APIRouter:
         since: Instant = None,
         until: Instant = None,
         limit: Limit = 100,
+        cursor: Cursor = None,
     ) -> JSONResponse:
         """The latest event of each incident, newest first, in brief."""
-        query = IncidentQuery(series, tier, kind, open_only, since, until, limit)
-        return JSONResponse({"incidents": [brief_of(alert) for alert in context.store.incidents(query)]})
+        after = _alert(cursor) if cursor is not None else None
+        found = context.store.incidents(IncidentQuery(series, tier, kind, open_only, since, until, limit, after))
+        return page("incidents", [brief_of(alert) for alert in found], found[-1].id if len(found) == limit else None)
 
     @api.get("/incidents/{incident}")
     def get_incident(incident: Name) -> JSONResponse:
@@ -78,7 +88,21 @@ def incident_routes(context: Context, hub: Hub) -> APIRouter:
             raise HTTPException(404, "no such incident: it may have been removed, or the link is cut")
         return JSONResponse(view)
 
-    @api.get("/alerts")
+    @api.get("/alerts/stream", response_class=StreamingResponse)
+    async def get_alert_stream(
+        after: Annotated[str | None, Query(max_length=600, description="the last id that you saw")] = None,
+        last_event_id: Annotated[
+            str | None, Header(max_length=600, description="the same, as browsers send it")
+        ] = None,
+    ) -> StreamingResponse:
+        """Server-sent events: `alert` for each alert, as `tocsin schema alerts` describes it, from now on, or from
+        where you left off: after the event with the id that you saw last."""
+        if stream.is_full:
+            raise HTTPException(503, "too many readers: end one, or read from Kafka", {"Retry-After": "30"})
+        source = await stream.open(last_event_id or after)
+        return StreamingResponse(stream.events(source), media_type="text/event-stream")
+
+    @api.get("/alerts", response_model=AlertPage)
     def get_alerts(
         incident: Name | None = None,
         series: Name | None = None,
@@ -93,7 +117,7 @@ def incident_routes(context: Context, hub: Hub) -> APIRouter:
         alerts = context.store.alerts(query)
         return page("alerts", [plain(alert) for alert in alerts], alerts[-1].id if len(alerts) == limit else None)
 
-    @api.get("/alerts/{id}")
+    @api.get("/alerts/{id}", response_model=Alert)
     def get_alert(id: Name) -> JSONResponse:
         """One event in full."""
         return JSONResponse(plain(_alert(id)))
@@ -122,9 +146,18 @@ def incident_routes(context: Context, hub: Hub) -> APIRouter:
         return JSONResponse({"id": feedback.id, **plain(feedback)}, 201)
 
     @api.get("/feedback")
-    def get_feedback(incident: Name | None = None, since: Instant = None) -> JSONResponse:
-        """What people said and did, oldest first; the latest 10,000."""
-        return JSONResponse({"feedback": [plain(one) for one in context.store.feedback(incident, since)]})
+    def get_feedback(
+        incident: Name | None = None, since: Instant = None, limit: Limit = 500, cursor: Cursor = None
+    ) -> JSONResponse:
+        """What people said and did, oldest first; of the latest 10,000."""
+        said = context.store.feedback(incident, since)
+        ids = [one.id for one in said]
+        if cursor is not None and cursor not in ids:
+            raise HTTPException(404, f"no feedback {cursor}")
+        begin = ids.index(cursor) + 1 if cursor is not None else 0
+        end = begin + limit
+        records = [{"id": id, **plain(one)} for id, one in zip(ids[begin:end], said[begin:end], strict=True)]
+        return page("feedback", records, ids[end - 1] if end < len(ids) else None)
 
     @api.get("/desk")
     def get_desk(

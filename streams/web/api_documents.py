@@ -4,13 +4,24 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, HTTPException
+from fastapi import APIRouter, Depends, HTTPException, Query
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from processors.messages import LabelledDocument
+from processors.messages import LabelledDocument, SeriesKind
 from streams.store import DocumentQuery
 from streams.web.context import Context
-from streams.web.parameters import Cursor, Days, Instant, Limit, Name, checked_series, document_query, page, range_of
+from streams.web.parameters import (
+    SERIES_KINDS,
+    Cursor,
+    Days,
+    Instant,
+    Limit,
+    Name,
+    checked_series,
+    document_query,
+    page,
+    range_of,
+)
 from streams.web.plain import plain
 from streams.web.present import present_of
 from streams.web.series import document_brief, documents_of, series_view, stories_view
@@ -26,6 +37,16 @@ Conditions = Annotated[DocumentQuery, Depends(document_query)]
 def document_routes(context: Context) -> APIRouter:
     """The interface to the texts and trends of `context`."""
     api = APIRouter(prefix="/v1", tags=["documents"])
+
+    @api.get("/series")
+    def get_all_series(
+        kind: Annotated[tuple[SeriesKind, ...], Query(max_length=6)] = SERIES_KINDS,
+        limit: Limit = 500,
+        cursor: Cursor = None,
+    ) -> JSONResponse:
+        """The names of the series that have points, by name; the first 10,000."""
+        names = [name for name in sorted(context.store.series(kind)) if cursor is None or name > cursor]
+        return page("series", names[:limit], names[limit - 1] if len(names) > limit else None)
 
     @api.get("/series/{series:path}")
     def get_series(series: Name, since: Instant = None, until: Instant = None, days: Days = 7) -> JSONResponse:
@@ -56,7 +77,7 @@ def document_routes(context: Context) -> APIRouter:
         name = {"Content-Disposition": 'attachment; filename="tocsin-documents.csv"'}
         return StreamingResponse(csv_of(_all(conditions)), media_type="text/csv; charset=utf-8", headers=name)
 
-    @api.get("/documents/{identity:path}")
+    @api.get("/documents/{identity:path}", response_model=LabelledDocument)
     def get_document(identity: Name) -> JSONResponse:
         """One document in full, as `tocsin schema documents` describes it."""
         return JSONResponse(plain(_document(identity)))

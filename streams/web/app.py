@@ -1,6 +1,6 @@
 """The console as one ASGI application: pages, interface, guard."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -11,24 +11,27 @@ from starlette.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from streams.web.alert_stream import AlertStream, KafkaSource, Source, StoreSource
 from streams.web.api import incident_routes
+from streams.web.api_classify import classify_routes
 from streams.web.api_documents import document_routes
 from streams.web.context import Context
 from streams.web.guard import LOOPBACK, Guard
 from streams.web.hub import Hub
-from streams.web.problems import add_problems
+from streams.web.problems import PROBLEM, add_problems
 
 ASSETS: Final = Path(__file__).parent / "assets"
 
 
 def application(context: Context) -> ASGIApp:
     """The console over `context`."""
-    hub = Hub(context.now)
+    hub, stream = Hub(context.now), AlertStream(_alert_sources(context))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
         hub.close()
+        stream.close()
 
     app = FastAPI(
         title="Tocsin",
@@ -39,8 +42,9 @@ def application(context: Context) -> ASGIApp:
         lifespan=lifespan,
     )
     add_problems(app)
-    app.include_router(incident_routes(context, hub))
-    app.include_router(document_routes(context))
+    classifier = context.settings.classifier
+    for routes in (incident_routes(context, hub, stream), document_routes(context), classify_routes(classifier)):
+        app.include_router(routes, responses={422: PROBLEM, "default": PROBLEM})
 
     @app.get("/", include_in_schema=False)
     def page() -> FileResponse:
@@ -53,3 +57,10 @@ def application(context: Context) -> ASGIApp:
     app.mount("/assets", StaticFiles(directory=ASSETS))
     web = context.settings.web
     return Guard(app, web.password, LOOPBACK | {web.host})
+
+
+def _alert_sources(context: Context) -> Callable[[str | None], Source]:
+    """What opens the alerts of `context` for one reader."""
+    if context.settings.web.store:
+        return lambda after: StoreSource(context.stores, after)
+    return lambda after: KafkaSource(context.settings, after)

@@ -7,8 +7,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from streams.web.problems import problem
 
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; manifest-src 'self'; "
@@ -56,20 +58,20 @@ class Guard:
         refusal = self._refusal(scope)
         await (refusal or self._app)(scope, receive, send_guarded)
 
-    def _refusal(self, scope: Scope) -> PlainTextResponse | None:
+    def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         scope[USER] = ""
         if self._password:
             user, password = _credentials(headers.get("authorization", ""))
             if not secrets.compare_digest(password, self._password):
                 challenge = {"WWW-Authenticate": 'Basic realm="Tocsin", charset="UTF-8"'}
-                return PlainTextResponse("This console wants its password.\n", 401, challenge)
+                return problem(401, "this console wants its password", challenge)
             scope[USER] = user
         elif _host(headers.get("host", "")) not in self._hosts:
-            return PlainTextResponse("This console answers to this machine's own names only.\n", 421)
+            return problem(421, "this console answers to this machine's own names only: set web.password for others")
         origin = headers.get("origin")
         if scope["method"] not in ("GET", "HEAD") and origin and urlsplit(origin).netloc != headers.get("host"):
-            return PlainTextResponse("Only the console's own pages may do this.\n", 403)
+            return problem(403, "only the console's own pages may do this")
         return None
 
 

@@ -1,20 +1,21 @@
 """What the REST interface takes, each with its limits, and how a list goes on."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, get_args
 
 from fastapi import HTTPException, Query
 from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from processors.labels import SentimentLabel, TopicLabel
-from processors.messages import FeedbackKind, LabelStatus
+from processors.messages import FeedbackKind, LabelStatus, SeriesKind
 from processors.series import kind_of_series
 from streams.store import DocumentQuery
 from streams.web.present import Present
 
 EARLIEST: Final = datetime(1970, 1, 2, tzinfo=UTC)
 LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+SERIES_KINDS: Final[tuple[SeriesKind, ...]] = get_args(SeriesKind)
 _LONGEST: Final = timedelta(days=3700)
 
 Name = Annotated[str, Field(max_length=512)]

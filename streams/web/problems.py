@@ -1,7 +1,7 @@
 """Errors as programs read them: `application/problem+json` (RFC 9457)."""
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -9,6 +9,25 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from processors.errors import ConfigurationError, PoisonError, RetryableError, TocsinError
+
+PROBLEM: Final[dict[str, Any]] = {
+    "description": "A problem: what was wrong and what to do (RFC 9457)",
+    "content": {
+        "application/problem+json": {
+            "schema": {
+                "type": "object",
+                "required": ["type", "title", "status", "detail"],
+                "properties": {
+                    "type": {"type": "string"},
+                    "title": {"type": "string"},
+                    "status": {"type": "integer"},
+                    "detail": {"type": "string"},
+                },
+            }
+        }
+    },
+}
+"""How the description of an interface tells of errors."""
 
 
 def add_problems(app: FastAPI) -> None:
@@ -34,6 +53,10 @@ def add_problems(app: FastAPI) -> None:
             str(error),
             {"Retry-After": "5"} if away else None,
         )
+
+    @app.exception_handler(Exception)
+    async def broken(request: Request, error: Exception) -> JSONResponse:
+        return problem(500, "something that cannot happen did: the console's log says more")
 
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None, **more: Any) -> JSONResponse:

@@ -6,6 +6,10 @@ from uuid import uuid4
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
+from processors.messages import Alert
+from streams import kafka_clients
+from streams.cloud_events import event_headers
+from streams.codec import encode
 from streams.settings import Settings, load_settings
 from streams.stack.kafka import Kafka
 from streams.topics_admin import create_topics
@@ -52,6 +56,21 @@ class Prefix:
         """Write one record as an ordinary producer does."""
         with KafkaProducer(bootstrap_servers=self.flags["kafka.servers"]) as producer:
             producer.send(self.name(topic), value, partition=partition, **options).get(10)
+
+    def ring(self, *alerts: Alert, partition: int = 0, commit: bool = True) -> None:
+        """Write alerts as detect does: in one transaction, here or there one that is aborted."""
+        producer = kafka_clients.producer(self.settings.kafka, transactional_id=f"{self.name('test')}-{partition}")
+        producer.init_transactions()
+        producer.begin_transaction()
+        for alert in alerts:
+            headers = event_headers(alert, self.settings.kafka.prefix)
+            producer.send(self.name("alerts"), encode(alert), alert.incident.encode(), headers, partition)
+        producer.flush()
+        if commit:
+            producer.commit_transaction()
+        else:
+            producer.abort_transaction()
+        producer.close()
 
 
 def new_prefix(kafka: Kafka, *, topics: bool = True, **more: str) -> Prefix:

@@ -13,8 +13,10 @@ from sample_messages import NOON, alert, evidence
 from processors.errors import ConfigurationError
 from processors.messages import Alert, Measure, Term
 from processors.reasons import reason_of
-from streams.alert_view import alert_details, band, find_alert, list_alerts, read_alerts, show_alert
+from streams.alert_view import alert_details, alert_lines, band, find_alert, list_alerts, read_alerts, show_alert
 from streams.codec import encode
+from streams.names import Names
+from streams.settings import load_master, load_settings
 from streams.sqlite_store import STORE, SqliteStore
 
 
@@ -30,7 +32,7 @@ def write(folder: Path, *alerts: Alert) -> Path:
 
 
 def test_an_alert_is_told_with_all_its_evidence() -> None:
-    text = " ".join(printed(alert_details(alert()), width=300).split())
+    text = " ".join(printed(alert_details(alert(), Names()), width=300).split())
     for said in (
         "URGENT · sentiment incident opened",
         "company:BA",
@@ -51,26 +53,26 @@ def test_an_alert_is_told_with_all_its_evidence() -> None:
 
 
 def test_a_campaign_is_flagged_on_the_alert_and_on_the_document() -> None:
-    text = printed(alert_details(alert(coordinated=True, evidence=(evidence(coordinated=True),))), width=200)
+    text = printed(alert_details(alert(coordinated=True, evidence=(evidence(coordinated=True),)), Names()), width=200)
     assert "one text pushed by many accounts" in text
     assert "· coordinated" in text
 
 
 def test_an_alert_without_measures_or_evidence_is_told_too() -> None:
     silent = alert(kind="no-data", series="source:wire", company=None, count=None, share=None, evidence=(), terms=())
-    assert "no-data incident opened" in printed(alert_details(silent))
+    assert "no-data incident opened" in printed(alert_details(silent, Names()))
 
 
 def test_the_incident_so_far_is_told_when_it_has_a_past() -> None:
     later = alert("alert-11bb", sequence=1, event="escalate", tier="flash")
-    text = printed(alert_details(later, [alert(), later]))
+    text = printed(alert_details(later, Names(), [alert(), later]))
     assert "opened" in text and "▸ Mon 06 May 2024 12:00 UTC  escalated  flash" in text
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_nothing_is_wider_than_the_terminal(width: int) -> None:
     long = alert(reason="word " * 80, evidence=(evidence(url="https://x.example/" + "a" * 300),))
-    assert all(len(line) <= width for line in printed(alert_details(long), width).splitlines())
+    assert all(len(line) <= width for line in printed(alert_details(long, Names()), width).splitlines())
 
 
 @given(st.text(max_size=60))
@@ -80,13 +82,13 @@ def test_texts_of_strangers_neither_steer_the_terminal_nor_count_as_markup(text:
         evidence=(evidence(excerpt=text, author=text, source=text or "x", url=text),),
         terms=(Term(text, 1, 1.0),),
     )
-    for character in printed(alert_details(hostile)):
+    for character in printed(alert_details(hostile, Names())):
         assert character == "\n" or character.isprintable()
 
 
 def test_markup_and_escapes_are_shown_as_text() -> None:
     text = printed(
-        alert_details(alert(evidence=(evidence(excerpt="[red]x[/red] \x1b[2Jy \u202ez [/] [link=http://a]"),)))
+        alert_details(alert(evidence=(evidence(excerpt="[red]x[/red] \x1b[2Jy \u202ez [/] [link=http://a]"),)), Names())
     )
     assert "[red]x[/red] [2Jy z [/] [link=http://a]" in text
 
@@ -95,7 +97,7 @@ def test_markup_and_escapes_are_shown_as_text() -> None:
 def test_surprise_is_told_in_the_words_of_the_reason(chance: float) -> None:
     item = alert(chance_per_year=chance)
     [words] = re.findall(r"By chance ([^.]*(?:\.\d)?[^.]*)\.", reason_of(item, "Boeing"))
-    assert f"rings so loudly {words} (rung" in " ".join(printed(alert_details(item), width=300).split())
+    assert f"rings so loudly {words} (rung" in " ".join(printed(alert_details(item, Names()), width=300).split())
 
 
 @given(st.integers(0, 500), st.floats(0, 300), st.floats(0, 50), st.floats(0, 50), st.integers(5, 60))
@@ -135,17 +137,17 @@ def test_an_unknown_id_names_the_nearest(tmp_path: Path) -> None:
     write(tmp_path, alert("alert-00aa3366"), alert("alert-ffee9911"))
     console = Console(file=io.StringIO())
     with pytest.raises(ConfigurationError, match=r"begins with 'alert-00aa3399'(?s:.*)alert-00aa3366  Mon 06 May"):
-        show_alert(tmp_path, "alert-00aa3399", console)
+        show_alert(tmp_path, "alert-00aa3399", console, Names())
 
 
 def test_a_place_without_alerts_is_told_apart_from_a_run_in_which_none_rang(tmp_path: Path) -> None:
     console = Console(file=io.StringIO(), width=200)
     with pytest.raises(ConfigurationError, match="no alerts at"):
-        list_alerts(tmp_path, console)
-    list_alerts(write(tmp_path), console)
+        list_alerts(tmp_path, console, Names())
+    list_alerts(write(tmp_path), console, Names())
     assert "No alert rang" in console.file.getvalue()  # type: ignore[attr-defined]
     with pytest.raises(ConfigurationError, match="it holds no alert"):
-        show_alert(tmp_path, "x", console)
+        show_alert(tmp_path, "x", console, Names())
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
@@ -156,7 +158,7 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
 
 def test_the_list_has_a_block_for_each_alert_and_says_how_to_see_one(tmp_path: Path) -> None:
     console = Console(file=io.StringIO(), width=140)
-    list_alerts(write(tmp_path, alert("alert-00aa3366"), alert("alert-ffee9911", tier="flash")), console)
+    list_alerts(write(tmp_path, alert("alert-00aa3366"), alert("alert-ffee9911", tier="flash")), console, Names())
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "06 May 12:00  URGENT  company:BA  opened" in text
     assert "00aa3366" in text and "ffee9911" in text
@@ -166,8 +168,25 @@ def test_the_list_has_a_block_for_each_alert_and_says_how_to_see_one(tmp_path: P
 def test_the_list_tells_the_first_sentence_and_the_alert_all_of_the_reason(tmp_path: Path) -> None:
     item = alert(reason="7 where 0.5 are usual (95 % interval 0–2). By chance about once a year.")
     console = Console(file=io.StringIO(), width=140)
-    list_alerts(write(tmp_path, item), console)
+    list_alerts(write(tmp_path, item), console, Names())
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "7 where 0.5 are usual (95 % interval 0–2)." in text
     assert "By chance" not in text
-    assert "By chance about once a year." in printed(alert_details(item), width=200)
+    assert "By chance about once a year." in printed(alert_details(item, Names()), width=200)
+
+
+def test_a_company_is_called_by_its_name_beside_its_id() -> None:
+    names = Names(load_master(load_settings(None, {}, {})))
+    assert "company:BA Boeing" in " ".join(printed(alert_details(alert(), names)).split())
+    topic = alert(series="company-topic:BA/legal-regulation")
+    assert "company-topic:BA/legal-regulation Boeing" in " ".join(printed(alert_lines([topic], names), 200).split())
+    assert names.series("company:BA") == "Boeing (BA)"
+    assert names.series("company-topic:BA/legal-regulation") == "Boeing (BA), legal-regulation"
+    assert [names.series(name) for name in ("market:all", "sector:Services", "topic:ipo", "source:wire")] == [
+        "the whole market",
+        "sector Services",
+        "topic ipo",
+        "source wire",
+    ]
+    assert names.series("company:NOBODY") == Names().series("company:NOBODY") == "NOBODY"
+    assert names.company("company:NOBODY") == names.company("sector:BA") == ""

@@ -11,6 +11,7 @@ from streams.alert_view import read_alerts, show_alert
 from streams.demo.run import run_demo
 from streams.demo.scenario import Scenario, make_scenario
 from streams.demo.scenes import Expectation
+from streams.names import Names
 from streams.settings import load_settings
 from streams.sqlite_store import STORE, SqliteStore
 from streams.store import DocumentQuery
@@ -33,7 +34,7 @@ def test_the_demo_rings_for_what_should_ring_and_loses_nothing(tmp_path: Path) -
     _everything_is_accounted_for(scenario, tmp_path)
     _the_store_holds_what_the_folder_holds(tmp_path, alerts)
     assert "none of it ever happened" in output and str(tmp_path) in output
-    show_alert(tmp_path, alerts[0].id, console)
+    show_alert(tmp_path, alerts[0].id, console, Names())
     failures = {item.scene: text for item in scenario.truth.expectations if (text := _failure(item, alerts))}
     assert set(failures) == set(MISSED), "\n".join(failures.values()) or "nothing is missed any more: shorten MISSED"
 

@@ -8,13 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from kafka import KafkaProducer
 from sample_messages import alert
 
 from processors.errors import ConfigurationError
 from processors.messages import Alert
-from streams import kafka_clients
-from streams.codec import decode, encode
+from streams.codec import decode
 from streams.stack.kafka import Kafka
 from streams.tail import tail_alerts, tier_of
 from tests.services.kafka_client import Prefix, new_prefix
@@ -23,18 +21,7 @@ NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
 
 
 def rung(prefix: Prefix, *ids: str, partition: int = 0, commit: bool = True, **more: Any) -> None:
-    """Detect writes alerts in one transaction."""
-    producer: KafkaProducer = kafka_clients.producer(prefix.settings.kafka, transactional_id=f"test-{partition}")
-    producer.init_transactions()
-    producer.begin_transaction()
-    for id in ids:
-        producer.send(prefix.name("alerts"), encode(alert(id=id, **more)), partition=partition)
-    producer.flush()
-    if commit:
-        producer.commit_transaction()
-    else:
-        producer.abort_transaction()
-    producer.close()
+    prefix.ring(*(alert(id=id, **more) for id in ids), partition=partition, commit=commit)
 
 
 def tailed(prefix: Prefix, **options: Any) -> Iterator[Alert]:

@@ -4,13 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from web_console import Caller, fill, settings_for
+from web_console import Caller, console_over, fill
 
 from streams.sqlite_store import STORE, SqliteStore
-from streams.web.app import application
-from streams.web.context import Context
-from streams.web.server import WebServer
-from streams.web.stores import Stores
 
 
 @pytest.fixture
@@ -23,7 +19,5 @@ def store_path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def console(store_path: Path) -> Iterator[Caller]:
-    settings = settings_for(store_path)
-    context = Context(settings, Stores(lambda: SqliteStore(store_path, create=False)))
-    with WebServer(application(context), settings.web, or_next=True) as server:
-        yield Caller(server.address)
+    with console_over(store_path) as address:
+        yield Caller(address)

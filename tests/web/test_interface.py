@@ -52,18 +52,35 @@ def test_incidents_are_filtered_by_tier_kind_and_series(console: Caller) -> None
     assert found(series=["company:AAPL", "company:GE"]) == ["incident-old"]
 
 
-def test_documents_and_alerts_go_on_from_page_to_page_without_gap_or_double(console: Caller) -> None:
-    for path, name, key, total in (("documents", "documents", "identity", 122), ("alerts", "alerts", "id", 4)):
-        found, cursor = [], None
-        while True:
-            query = {"limit": 50 if name == "documents" else 1} | ({"cursor": cursor} if cursor else {})
-            answer = console(f"/v1/{path}?{urlencode(query)}").json
-            found += [record[key] for record in answer[name]]
-            cursor = answer["next"]
-            if cursor is None:
-                break
-        assert len(found) == len(set(found)) == total
-        assert console(f"/v1/{path}?cursor=none").status == 404
+def pages(console: Caller, name: str, limit: int) -> list[Any]:
+    """Everything of a list, page by page."""
+    found: list[Any] = []
+    cursor = None
+    while True:
+        query = {"limit": limit} | ({"cursor": cursor} if cursor else {})
+        answer = console(f"/v1/{name}?{urlencode(query)}").json
+        found += answer[name]
+        cursor = answer["next"]
+        if cursor is None:
+            return found
+
+
+def test_lists_go_on_from_page_to_page_without_gap_or_double(console: Caller) -> None:
+    for n in range(5):
+        console("/v1/feedback", {"incident": "incident-77", "kind": "useful", "by": f"Ann {n}"})
+    lists = {
+        "documents": ("identity", 122, 50),
+        "alerts": ("id", 4, 1),
+        "incidents": ("incident", 3, 1),
+        "feedback": ("id", 5, 2),
+    }
+    for name, (key, total, limit) in lists.items():
+        found = pages(console, name, limit)
+        assert len({record[key] for record in found}) == len(found) == total
+        assert console(f"/v1/{name}?cursor=none").status == 404
+    names = ["company-topic:BA/company-product-news", "company:AAPL", "company:BA", "market:all"]
+    assert pages(console, "series", 2) == [*names, "topic:company-product-news"]
+    assert console("/v1/series?kind=market&kind=company").json["series"] == names[1:]
 
 
 def test_documents_are_found_by_every_condition_and_one_is_told_in_full(console: Caller) -> None:
@@ -171,7 +188,8 @@ def test_status_counts_what_there_is(console: Caller) -> None:
 
 def test_the_description_names_every_operation_and_loads_nothing(console: Caller) -> None:
     described = console("/openapi.json").json
-    assert {"/v1/now", "/v1/alerts", "/v1/documents", "/v1/feedback", "/v1/stream"} <= set(described["paths"])
+    asked = "now alerts alerts/stream incidents series documents classify feedback stream".split()
+    assert {f"/v1/{path}" for path in asked} <= set(described["paths"])
     assert console("/docs").status == console("/redoc").status == 404
 
 
@@ -188,7 +206,7 @@ SAMPLES = st.one_of(
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_request_that_the_description_allows_or_forbids_breaks_it(console: Caller, data: st.DataObject) -> None:
-    paths = {path: one for path, one in console("/openapi.json").json["paths"].items() if path != "/v1/stream"}
+    paths = {path: one for path, one in console("/openapi.json").json["paths"].items() if not path.endswith("stream")}
     path = data.draw(st.sampled_from(sorted(paths)))
     method = data.draw(st.sampled_from(sorted(paths[path])))
     query: list[tuple[str, str]] = []
@@ -207,3 +225,14 @@ def test_no_request_that_the_description_allows_or_forbids_breaks_it(console: Ca
         )
     answer = console(f"{path}?{urlencode(query)}", body)
     assert answer.status < 500, answer.body
+
+
+def test_texts_are_labelled_by_the_model_and_nothing_gets_no_label(console: Caller) -> None:
+    texts = ["Shares plunge after the fraud is uncovered", "  ", "Profit beats every estimate"]
+    answer = console("/v1/classify", {"texts": texts}).json
+    first, none, last = answer["labels"]
+    assert (first["sentiment"]["label"], none, last["sentiment"]["label"]) == ("negative", None, "positive")
+    assert first["sentiment"]["negative"] > 0.5 and 0 < first["topic"]["probability"] <= 1
+    assert answer["model"] and answer["version"]
+    for wrong in ({"texts": []}, {"texts": ["x"] * 257}, {"texts": "x"}, {"text": ["x"]}):
+        assert console("/v1/classify", wrong).status == 422

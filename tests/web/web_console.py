@@ -3,6 +3,8 @@
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
@@ -12,6 +14,10 @@ from typing import Any
 from processors.messages import CompanyLink, Sentiment, Topic
 from streams.settings import Settings
 from streams.sqlite_store import SqliteStore
+from streams.web.app import application
+from streams.web.context import Context
+from streams.web.server import WebServer
+from streams.web.stores import Stores
 from tests.streams.sample_messages import (
     NOON,
     alert,
@@ -148,3 +154,12 @@ def fill(store: SqliteStore) -> None:
 def settings_for(path: Path, **web: Any) -> Settings:
     settings = Settings()
     return replace(settings, web=replace(settings.web, store=str(path), **web))
+
+
+@contextmanager
+def console_over(path: Path) -> Iterator[str]:
+    """The address of a console that shows the store at `path`, really listening."""
+    settings = settings_for(path)
+    context = Context(settings, Stores(lambda: SqliteStore(path, create=False)))
+    with WebServer(application(context), settings.web, or_next=True) as server:
+        yield server.address
