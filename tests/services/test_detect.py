@@ -28,7 +28,7 @@ from detect_log import workers as running_workers
 from kafka import TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from processors.messages import Canary, DeadLetter
+from processors.messages import Alert, Canary, DeadLetter
 from streams import kafka_clients
 from streams.applied import Applied, Published
 from streams.codec import decode
@@ -40,6 +40,7 @@ from streams.stack.kafka import Kafka
 from streams.stack.ports import Ports
 from streams.topics_admin import create_topics
 from tests.patience import PATIENCE
+from tests.streams.cloudevents_binding import event_of
 
 
 @pytest.fixture
@@ -178,6 +179,10 @@ def test_what_was_published_after_the_state_was_saved_is_applied_again_and_not_t
     log.wait_until_applied()
     after = published(settings, "alerts")
     assert {p: alerts[: len(before[p])] for p, alerts in after.items()} == before
+    for record in (record for records in committed_records(settings, "alerts").values() for record in records):
+        event, rang = event_of(record.headers, record.value), decode(Alert, record.value)
+        assert (event["id"], event["type"]) == (rang.id, f"tocsin.alert.{rang.event}")
+        assert (event["source"], event["subject"]) == (f"urn:tocsin:{settings.kafka.prefix}", rang.series)
     for topic in ("alerts", "series"):
         assert published(settings, topic) == replayed(settings, tmp_path, topic)
 
