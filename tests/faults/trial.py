@@ -193,6 +193,11 @@ class Trial:
         for service in services or SERVICES:
             self._hits[service] = fault, since, self._busy(service)
 
+    def over(self, *services: str) -> None:
+        """The latest fault of `services` (all without them) has ended just now: recoveries are measured from here on."""
+        for service in services or SERVICES:
+            self._hits[service] = self._hits[service][0], time.monotonic(), self._busy(service)
+
     def recovered(self, worker: str) -> None:
         """Wait until the service has acknowledged, of every busy partition, more than it had at the latest `hit`."""
         service = worker.partition("-")[0]

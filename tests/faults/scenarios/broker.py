@@ -19,6 +19,7 @@ def broker_kills(trial: Trial) -> None:
             trial.hit("kill -9 of the broker")
             trial.stack.kafka.kill()
             trial.stack.up({"kafka"})
+            trial.over()
             for service in SERVICES:
                 trial.recovered(service)
 

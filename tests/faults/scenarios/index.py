@@ -20,6 +20,7 @@ def index_down(trial: Trial) -> None:
         time.sleep(10 if trial.quick else 60)
         assert trial.count("alerts") > rang, "no alarm rang while the index was down"
         trial.stack.up({"elasticsearch"})
+        trial.over("index")
         trial.recovered("index")
     assert not trial.deployment.restarts, "nobody ended over it"
 
@@ -33,6 +34,7 @@ def index_read_only(trial: Trial) -> None:
         trial.until(lambda: trial.deployment.waits_for("index") != "", "index says that it waits")
         time.sleep(5)
         block(trial, False)
+        trial.over("index")
         trial.recovered("index")
     assert not trial.deployment.restarts, "nobody ended over it"
 
@@ -52,6 +54,7 @@ def index_answers_wrongly(trial: Trial) -> None:
             enough = 2 if trial.quick else 8
             trial.until(lambda fault=fault, enough=enough: proxy.done[fault] >= enough, f"{fault} happens")
             proxy.fault = ""
+            trial.over("index")
             trial.recovered("index")
         trial.done += proxy.done
     assert not trial.deployment.restarts, "nobody ended over it"

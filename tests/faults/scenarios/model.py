@@ -34,6 +34,7 @@ def model_down(trial: Trial) -> None:
             )
             stands_still(trial)
             trial.stack.up({"triton"})
+            trial.over()
             trial.recovered("enrich")
     assert not trial.deployment.restarts, "nobody ended over it"
 
@@ -52,6 +53,7 @@ def model_slow(trial: Trial) -> None:
             trial.deployment.start("enrich")
             time.sleep(5)
             go_wrong(trial.stack, "")
+            trial.over()
             trial.recovered("enrich")
     assert not trial.deployment.restarts, "nobody ended over it"
 
@@ -68,6 +70,7 @@ def model_answers_wrongly(trial: Trial) -> None:
             trial.ended("enrich", 1, told)
             stands_still(trial)
             go_wrong(trial.stack, "")
+            trial.over()
             trial.deployment.start("enrich")
             trial.recovered("enrich")
 
@@ -85,6 +88,7 @@ def model_swapped(trial: Trial) -> None:
             swap_back(trial.stack)
         trial.until(lambda: trial.stack.triton.is_ready(), "Triton has the former version again")
         time.sleep(3)  # it looks at its repository once a second
+        trial.over()
         trial.deployment.start("enrich")
         trial.recovered("enrich")
 
