@@ -1,4 +1,5 @@
-"""The report of the matrix: one page (HTML, complete in itself) and the same as JSON, from the results that are kept."""
+"""The report of the matrix, from the results that are kept: one page (HTML, complete in itself), the same as JSON, and its
+tables as Markdown."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -79,7 +80,7 @@ def rows_of(results: Iterable[Result]) -> list[Row]:
 
 
 def write_report(store: Store) -> Path:
-    """Write ``report.html`` and ``report.json`` of all that is kept; the path of the page."""
+    """Write ``report.html``, ``report.json`` and ``report.md`` of all that is kept; the path of the page."""
     results = store.all()
     rows = rows_of(result for result in results if not result.reverted)
     counter = [result for result in results if result.reverted]
@@ -92,8 +93,28 @@ def write_report(store: Store) -> Path:
         ],
     }
     (store.folder / "report.json").write_text(json.dumps(content, indent=1) + "\n")
+    (store.folder / "report.md").write_text(table(rows, counter) + "\n")
     page.write_text(_page(store.folder.name, rows, counter), encoding="utf-8")
     return page
+
+
+def table(rows: Sequence[Row], counter: Sequence[Result]) -> str:
+    """As a README shows it."""
+    lines = ["| | scenario | brought about | passed | recovery, s | longest alarm delay, s |", "| --- " * 6 + "|"]
+    for row in rows:
+        passed = sum(result.passed for result in row.results)
+        hits = "; ".join(f"{count} × {name}" for name, count in sorted(row.hits.items()))
+        recovery = (
+            f"{row.recoveries[len(row.recoveries) // 2]:.1f} · {row.recoveries[-1]:.1f}" if row.recoveries else "–"
+        )
+        delay = "–" if row.longest_alarm_delay is None else f"{row.longest_alarm_delay:.1f}"
+        cells = (row.row, row.proves, hits, f"{passed} of {len(row.results)}", recovery, delay)
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    lines += ["", "| without | scenario that has to fail | noticed |", "| --- " * 3 + "|"]
+    for result in counter:
+        noticed = "yes" if result.passed else "NO"
+        lines.append(f"| {MEASURES[result.reverted].without} | {result.scenario} | {noticed} |")
+    return "\n".join(lines)
 
 
 def _page(commit: str, rows: Sequence[Row], counter: Sequence[Result]) -> str:

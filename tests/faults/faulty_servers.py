@@ -62,24 +62,26 @@ def go_wrong(stack: Stack, kind: str, **how: Any) -> None:
 
 def swap(stack: Stack) -> None:
     """Put another version of the model into the repository, which the running server loads."""
-    [version] = (stack.triton.models / MODEL_NAME).glob("*/model.py")
-    number = int(version.parent.name)
-    other = version.parent.with_name(str(number + 1))
-    shutil.copytree(version.parent, other)
-    config = version.parent.parent / "config.pbtxt"
+    folder = stack.triton.models / MODEL_NAME
+    [version] = (path.parent for path in folder.glob("*/model.py"))
+    ready = shutil.copytree(version, stack.folder / "next")
+    config = folder / "config.pbtxt"
     text = config.read_text()
-    config.with_suffix(".before").write_text(text)
+    (stack.folder / "config.before").write_text(text)
     shipped = load_model(DEFAULT_MODEL)[0].model.hash
-    config.write_text(text.replace(shipped, "0" * len(shipped)))
+    other = text.replace(shipped, "0" * len(shipped))
+    assert other != text
+    # At once, or the server, which looks every second, would take one without the other.
+    config.write_text(other)
+    ready.rename(folder / str(int(version.name) + 1))
 
 
 def swap_back(stack: Stack) -> None:
     """The shipped version again."""
     folder = stack.triton.models / MODEL_NAME
-    before = folder / "config.before"
-    (folder / "config.pbtxt").write_text(before.read_text())
-    before.unlink()
-    shutil.rmtree(max(folder.glob("*/"), key=lambda path: int(path.name)))
+    newest = max(folder.glob("*/"), key=lambda path: int(path.name))
+    (folder / "config.pbtxt").write_text((stack.folder / "config.before").read_text())
+    shutil.rmtree(newest)
 
 
 def negative_tokens() -> list[int]:

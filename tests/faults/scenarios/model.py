@@ -93,7 +93,7 @@ def model_swapped(trial: Trial) -> None:
         trial.recovered("enrich")
 
 
-@scenario(6, "A text that the model refuses costs that document alone, whichever others are in its batch.", quick=True)
+@scenario(6, "A text that the model refuses costs that document alone, whichever others are in its batch.")
 def model_refuses_one(trial: Trial) -> None:
     [encoded] = load_model(DEFAULT_MODEL)[0].encode([WORD.decode()])
     go_wrong(trial.stack, "refuse", tokens=encoded.ids[1:-1])

@@ -72,7 +72,7 @@ def scaling(trial: Trial) -> None:
                 trial.recovered(service)
 
 
-@scenario(15, "Told to stop under load, each service finishes what it has in hand, and doubles nothing.", quick=True)
+@scenario(15, "Told to stop under load, each service finishes what it has in hand, and doubles nothing.")
 def drains(trial: Trial) -> None:
     longest = 0.0
     with trial.load(80):
