@@ -59,6 +59,9 @@ class Result:
 
     def line(self) -> str:
         """For a person who looks on."""
+        if self.reverted:
+            seen = self.faults[0][:300] if self.faults else "nothing"
+            return f"{'noticed' if self.passed else 'NOT NOTICED'} {self.case} ({self.scenario}) in {self.seconds:.0f} s: {seen}"
         lost = f"{self.records:,} records, {self.alerts:,} alerts"
         slowest = f", slowest recovery {self.slowest:.1f} s" if self.slowest is not None else ""
         wrong = (

@@ -56,7 +56,8 @@ def main() -> int:
             known = result is not None
             if result is None:
                 say(f"{case.name}: {case.scenario.proves}")
-                result = run_case(case, servers, store.folder / "cases" / case.name, quick=arguments.quick)
+                little = arguments.quick or bool(case.reverted)
+                result = run_case(case, servers, store.folder / "cases" / case.name, quick=little)
                 store.keep(result)
             say(f"{number}/{len(cases)} {result.line()}{' (known)' if known else ''}")
             write_report(store)
@@ -142,7 +143,7 @@ def run_case(case: Case, servers: Servers, folder: Path, *, quick: bool) -> Resu
         result.notes = trial.notes
     result.seconds = round(time.monotonic() - began, 1)
     result.load = machine_load()
-    if result.faults or scenario.own_servers:
+    if (result.faults and not case.reverted) or scenario.own_servers:
         servers.drop()
     else:
         shutil.rmtree(folder)
