@@ -45,29 +45,20 @@ def log_faults(arrivals: Sequence[Record], documents: Iterable[IndexedDocument],
     return faults
 
 
-def alarm_delays(arrivals: Sequence[Record], log: Sequence[Record], alerts: Iterable[Record]) -> list[float]:
-    """Seconds from the broker's receipt of the document that rang to its receipt of the alert. Alerts that a tick brought
-    about are left aside: they are due when time has passed."""
-    received: dict[str, int] = {}
-    for record in arrivals:
-        if record.headers.get("type") is None and (identity := identity_of(record.value)):
-            received.setdefault(identity, record.timestamp)
-    by_place = {record.place: record for record in log}
-    mentions = {place.topic: place.topic for place in by_place if place.topic.endswith(".mentions")}
-    last = max((place.partition for place in by_place if place.topic in mentions), default=-1)
-    delays = []
+def alarm_delays(arrivals: Sequence[Record], alerts: Iterable[Record]) -> tuple[list[float], list[str]]:
+    """Seconds from the broker's receipt of the document that rang to its receipt of the alert; and what is wrong with what
+    alerts say of that: a time at which no document came. Those that say nothing of it were brought about by passing time."""
+    came = {record.timestamp for record in arrivals if record.headers.get("type") is None}
+    delays, faults = [], []
     for alert in alerts:
-        cause = int(alert.headers.get("offset", b"-1"))
-        prefix = alert.place.topic.rpartition(".")[0]
-        on_wide = alert.place.partition > last
-        topic, partition = (f"{prefix}.wide", 0) if on_wide else (f"{prefix}.mentions", alert.place.partition)
-        source = by_place.get(type(alert.place)(topic, partition, cause))
-        if source is None or source.headers.get("type") is not None:
+        if (stated := alert.headers.get("received")) is None:
             continue
-        identity = json.loads(source.value or b"{}")["document"]["identity"]
-        if identity in received:
-            delays.append((alert.timestamp - received[identity]) / 1000)
-    return delays
+        received = int(stated)
+        if received in came:
+            delays.append((alert.timestamp - received) / 1000)
+        else:
+            faults.append(f"{alert.place} says that its document came at {received}, when none did")
+    return delays, faults
 
 
 def _missing(

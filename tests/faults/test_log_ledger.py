@@ -104,11 +104,13 @@ def test_a_planted_fault_is_told(plant: Callable[[World], None], told: str) -> N
     assert told in log_faults(world.arrivals, world.documents, world.log)
 
 
-def test_an_alarm_is_late_by_what_passed_since_its_document_came_and_one_of_a_tick_is_not_judged() -> None:
+def test_an_alarm_is_late_by_what_passed_since_its_document_came_and_one_of_passing_time_is_not_judged() -> None:
     world = _sound()
     alerts = [
-        _record("alerts", 0, 0, {}, {"offset": b"0"}, 1700),
-        _record("alerts", 0, 1, {}, {"offset": b"1"}, 9000),
-        _record("alerts", 1, 0, {}, {"offset": b"0"}, 2500),
+        _record("alerts", 0, 0, {}, {"received": b"1000"}, 1700),
+        _record("alerts", 0, 1, {}, {}, 9000),
+        _record("alerts", 1, 0, {}, {"received": b"3000"}, 4500),
     ]
-    assert alarm_delays(world.arrivals, world.log, alerts) == [0.7, 1.5]
+    assert alarm_delays(world.arrivals, alerts) == ([0.7, 1.5], [])
+    alerts[2] = replace(alerts[2], headers={"received": b"3001"})
+    assert "when none did" in alarm_delays(world.arrivals, alerts)[1][0]

@@ -280,6 +280,8 @@ class Trial:
         verdict.faults += log_faults(arrivals, documents, log)
         verdict.faults += alert_faults(self.deployment, witness, self.folder)
         verdict.faults += index_faults(witness)
+        delays, faults = alarm_delays(arrivals, alerts)
+        verdict.faults += faults
         offsets = {}
         for service in SERVICES:
             lags = witness.lag(service)
@@ -289,7 +291,7 @@ class Trial:
                 if lag > 1  # a transactional topic ends with a marker that no consumer reads
             ]
             offsets[service] = sum(witness.committed(service).values())
-        return Judged(verdict, len(records), len(alerts), alarm_delays(arrivals, log, alerts), offsets)
+        return Judged(verdict, len(records), len(alerts), delays, offsets)
 
 
 def sound(line: bytes) -> dict[str, Any] | None:
