@@ -8,6 +8,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from processors.enrichment import Classification, ModelIdentity, classification_of
+from processors.labels import SENTIMENTS, TOPICS
 from streams.model_inputs import Batch, cannot_load, load_model
 
 
@@ -37,6 +38,14 @@ class EmbeddedClassifier:
         inputs = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask}
         p_sentiment, p_topic = self._session.run(["p_sentiment", "p_topic"], inputs)
         return p_sentiment, p_topic
+
+    def probabilities(self, texts: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+        """All probabilities of each head for model texts, in order: ``sentiment`` [texts, 3] and ``topic`` [texts, 20]."""
+        found = {"sentiment": np.zeros((len(texts), len(SENTIMENTS))), "topic": np.zeros((len(texts), len(TOPICS)))}
+        for batch in self.inputs.batches(texts):
+            places = list(batch.places)
+            found["sentiment"][places], found["topic"][places] = self.run(batch)
+        return found
 
     def classify(self, texts: Sequence[str]) -> list[Classification]:
         """One classification per model text, in order."""

@@ -20,6 +20,7 @@ from streams import terminal
 from streams.commands import alerts, deadletters, models, series, stack, topics
 from streams.commands.alerts import DEMO_FOLDER
 from streams.commands.doctor import doctor
+from streams.commands.explain import explain
 from streams.commands.export import export
 from streams.commands.feed import feed
 from streams.commands.options import Assignments, SettingsFile, instant_of, resolution_of, settings_of
@@ -47,6 +48,7 @@ app.command()(run)
 app.command()(doctor)
 app.command()(feed)
 app.command()(status)
+app.command()(explain)
 app.command()(export)
 app.command()(scorecard)
 

@@ -71,6 +71,11 @@ class ModelInputs:
         """The tokens of each text, cut to what the model reads."""
         return self._tokenizer.encode_batch_fast(list(texts))
 
+    def read(self, text: str) -> str:
+        """As much of a model text as the model reads of it."""
+        encoding = self._tokenizer.encode(text)
+        return text[: encoding.offsets[-2][1]] if encoding.overflowing else text
+
     def batches(self, texts: Sequence[str]) -> list[Batch]:
         """What to ask the network: each text's place is in exactly one batch."""
         return list(length_batches(self.encode(texts), self.lengths))

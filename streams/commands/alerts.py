@@ -33,13 +33,22 @@ def list_alerts(
 def show_alert(
     id: Annotated[str, typer.Argument(help="Id of the alarm, or how it begins.")],
     place: Place = DEMO_FOLDER,
+    words: Annotated[
+        bool, typer.Option("--words/--no-words", help="Ask the model which words carried the labels of the evidence.")
+    ] = True,
     settings_file: SettingsFile = None,
     assignments: Assignments = None,
 ) -> None:
-    """Print one alarm with all its evidence."""
+    """Print one alarm with all its evidence, the words that carried the labels underlined."""
     from streams import alert_view
 
-    alert_view.show_alert(place, id, terminal.console(), _names(settings_of(settings_file, assignments)))
+    settings, explainer = settings_of(settings_file, assignments), None
+    if words:
+        from streams.classifier import EmbeddedClassifier
+        from streams.explain import Explainer
+
+        explainer = Explainer(EmbeddedClassifier(settings.classifier.model, settings.classifier.threads))
+    alert_view.show_alert(place, id, terminal.console(), _names(settings), explainer)
 
 
 @app.command()

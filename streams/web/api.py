@@ -25,6 +25,7 @@ from streams.web.parameters import LATEST, SERIES_KINDS, Cursor, Instant, Limit,
 from streams.web.plain import plain
 from streams.web.present import present_of
 from streams.web.standing import standing_view
+from streams.web.words import words_view
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,11 @@ def incident_routes(context: Context, hub: Hub, stream: AlertStream) -> APIRoute
     def get_alert(id: Name) -> JSONResponse:
         """One event in full."""
         return JSONResponse(plain(_alert(id)))
+
+    @api.get("/alerts/{id}/words")
+    def get_words(id: Name) -> JSONResponse:
+        """Which words carried the labels of its evidence, asked of the model at hand; seconds where the texts are long."""
+        return JSONResponse(words_view(context.explainer, _alert(id), context.store))
 
     @api.post("/feedback", status_code=201)
     def post_feedback(said: Said, request: Request) -> JSONResponse:

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from time import monotonic
 from typing import Any, Final
 
 from processors.companies import CompanyMaster
 from processors.messages import Feedback
+from streams.explain import Explainer
 from streams.settings import Settings, load_master
 from streams.store import Store
 from streams.web.canary import canary_of
@@ -41,6 +43,13 @@ class Context:
     def store(self) -> Store:
         """This thread's store."""
         return self.stores()
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        """What asks the embedded model, loaded when it is first wanted. Raises ModelError where there is none."""
+        from streams.classifier import EmbeddedClassifier
+
+        return Explainer(EmbeddedClassifier(self.settings.classifier.model, self.settings.classifier.threads))
 
     def reactions(self) -> Reactions:
         """What people did in the last 90 days."""

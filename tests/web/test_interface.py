@@ -2,6 +2,8 @@
 
 import csv
 import io
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -9,6 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from web_console import HOSTILE, Caller
+
+from streams.classifier import EmbeddedClassifier
+from streams.settings import Settings
+from streams.sqlite_store import SqliteStore
+from tests.streams.sample_messages import VERSIONS, alert, evidence
 
 
 def test_now_tells_what_rings_what_is_unusual_and_what_arrives(console: Caller) -> None:
@@ -40,6 +47,24 @@ def test_an_incident_is_told_with_its_events_points_relations_and_handling(conso
     assert (start, novel, expected, low, high, surprise) == ("2024-05-06T11:00:00Z", 1, 0.7, 0, 3, 2.9)
     assert view["handling"] == {"acknowledged": None, "assignee": "", "judgements": []}
     assert console("/v1/incidents/none").status == 404
+
+
+def test_the_words_behind_the_evidence_are_told_by_the_model_that_labelled_it_alone(
+    console: Caller, store_path: Path
+) -> None:
+    refused = console("/v1/alerts/alert-2/words").json["documents"]
+    assert {document["refused"] for document in refused} == {"other-model"}
+    classifier = EmbeddedClassifier(Settings().classifier.model, 1)
+    text = "Boeing shares plunge after crash <script>"
+    [labels] = classifier.classify([text])
+    own = replace(VERSIONS, model_hash=classifier.model.hash)
+    shown = evidence(9, excerpt=text, p_negative=labels.sentiment.negative)
+    SqliteStore(store_path, create=False).write_alerts([alert("alert-9", evidence=(shown,), versions=(own,))])
+    told = console("/v1/alerts/alert-9/words").json
+    assert (told["label"], told["model"]["hash"]) == ("negative", classifier.model.hash)
+    [document] = told["documents"]
+    assert "".join(piece for piece, _ in document["pieces"]) == text
+    assert ["plunge", "crash"] == [piece for piece, level in document["pieces"] if level >= 2]
 
 
 def test_incidents_are_filtered_by_tier_kind_and_series(console: Caller) -> None:

@@ -49,6 +49,7 @@ def test_a_visitor_sees_what_rings_and_understands_why(browser: Browser) -> None
         "Less than 9 new negative stories",
         "one text pushed by many accounts at once",
         "got louder",
+        "Another model labelled this",
     )
     assert browser.driver.find_elements(By.CSS_SELECTOR, ".chart svg .firing")
 

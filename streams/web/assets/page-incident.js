@@ -268,12 +268,40 @@ function table(view, silence) {
 }
 
 function evidence(alert) {
-  const documents = [...alert.evidence];
+  const items = alert.evidence.map((document) => documentItem(document));
+  const about = h("p", { class: "faint small", role: "status" });
+  if (items.length) carried(alert, items, about);
   return h(
     "section",
     { class: "panel", "aria-label": t("evidence") },
-    heading(2, t("evidence"), documents.length ? t("evidence-more") : null),
-    documents.length ? h("ol", { class: "documents" }, documents.map((document) => documentItem(document))) : h("p", { class: "faint" }, t("evidence-none")),
+    heading(2, t("evidence"), items.length ? t("evidence-more") : null),
+    items.length ? [h("ol", { class: "documents" }, items), about] : h("p", { class: "faint" }, t("evidence-none")),
+  );
+}
+
+/** Underline in `items` what carried their labels, once the model has said so; `about` tells what that means. */
+async function carried(alert, items, about) {
+  let found;
+  try {
+    found = await get(`/v1/alerts/${encodeURIComponent(alert.id)}/words`);
+  } catch (error) {
+    replace(about, t("failed", { why: error.message }));
+    return;
+  }
+  const label = t(found.label);
+  found.documents.forEach((document, place) => {
+    if (!document.pieces.length) return;
+    const read = h("p", { class: `document-read ${found.label}`, dir: "auto" }, document.pieces.map(([text, level]) => (level ? h("span", { class: `carried ${level < 0 ? "against" : "for"}-${Math.abs(level)}` }, plain(text)) : plain(text))));
+    items[place].querySelector(".document-title").replaceWith(read);
+    items[place].querySelector(".document-text")?.remove();
+    if (document.leading.length) read.after(h("p", { class: "visually-hidden" }, t("words-carried", { label, words: plain(document.leading.join(", ")) })));
+  });
+  const refused = new Set(found.documents.map((document) => document.refused));
+  replace(
+    about,
+    refused.has("") && t("words-about", { label, model: plain(`${found.model.name} ${found.model.version} (${found.model.hash.slice(0, 12)})`) }),
+    refused.has("other-model") && t("words-other-model"),
+    refused.has("text-cut") && [" ", t("words-text-cut")],
   );
 }
 

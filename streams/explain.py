@@ -1,0 +1,92 @@
+"""Why a text got its label, and why the evidence of an alarm did: asked of the embedded model when somebody looks.
+
+To explain a text takes about four times as many questions as it has words, so it is done when an alarm is read and not for
+every document that passes; an alarm stays a pure function of the log. It is told only where the model at hand is the
+one that labelled, and where it finds in the text that was kept the probability that the alarm tells.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, Literal
+
+from processors.explanation import Explanation, explained
+from processors.labels import SENTIMENTS, TOPICS
+from processors.messages import Alert, EvidenceDocument, LabelledDocument
+from processors.model_input import model_text
+from processors.normalise import normalise
+
+if TYPE_CHECKING:
+    from streams.classifier import EmbeddedClassifier
+
+Head = Literal["sentiment", "topic"]
+Refusal = Literal["", "other-model", "text-cut"]
+"""Why nothing is explained: the label is another model's, or the text that was kept is not all that the model read."""
+
+LABELS: Final[Mapping[Head, tuple[str, ...]]] = {"sentiment": SENTIMENTS, "topic": TOPICS}
+SAME: Final = 1e-3
+"""How far two probabilities of one text by one model may lie apart."""
+
+_REMEMBERED: Final = 512
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceWords:
+    """The words of one document of evidence that carried the alarm's polarity; None with a `refusal`."""
+
+    identity: str
+    explanation: Explanation | None
+    refusal: Refusal = ""
+
+
+class Explainer:
+    """Explains by the model that `classifier` runs. May be asked by several threads; answers one at a time, and remembers
+    the latest."""
+
+    def __init__(self, classifier: "EmbeddedClassifier") -> None:
+        self.model = classifier.model
+        self._classifier = classifier
+        self._lock = threading.Lock()
+        self._remembered = lru_cache(maxsize=_REMEMBERED)(self._computed)
+
+    def explain(self, title: str, text: str, head: Head = "sentiment", label: str | None = None) -> Explanation:
+        """Why a document of this `title` and `text`, as published, got its label of `head`, or what speaks for `label`."""
+        return self._explained(model_text(normalise(title), normalise(text)), head, label)
+
+    def evidence(self, alert: Alert, document_of: Callable[[str], LabelledDocument | None]) -> Iterable[EvidenceWords]:
+        """The words behind each document of the evidence of `alert`, in its order, one by one.
+
+        `document_of` finds a document in full by its identity; where it gives None, the excerpt has to do.
+        """
+        known = self.model.hash in {version.model_hash for version in alert.versions}
+        for document in alert.evidence:
+            if not known:
+                yield EvidenceWords(document.identity, None, "other-model")
+            else:
+                yield self._of(document, alert, document_of(document.identity))
+
+    def _of(self, shown: EvidenceDocument, alert: Alert, whole: LabelledDocument | None) -> EvidenceWords:
+        if whole:
+            text = model_text(normalise(whole.title), normalise(whole.text))
+        else:
+            head, _, body = shown.excerpt.partition("\n")
+            text = model_text(head, body)
+        if abs(self._negative(text) - shown.p_negative) > SAME:
+            return EvidenceWords(shown.identity, None, "text-cut")
+        return EvidenceWords(shown.identity, self._explained(text, "sentiment", alert.polarity))
+
+    def _negative(self, text: str) -> float:
+        with self._lock:
+            return float(self._classifier.probabilities([text])["sentiment"][0, SENTIMENTS.index("negative")])
+
+    def _explained(self, text: str, head: Head, label: str | None) -> Explanation:
+        with self._lock:
+            return self._remembered(text, head, label)
+
+    def _computed(self, text: str, head: Head, label: str | None) -> Explanation:
+        return explained(
+            self._classifier.inputs.read(text),
+            lambda parts: self._classifier.probabilities(parts)[head],
+            None if label is None else LABELS[head].index(label),
+        )

@@ -1,0 +1,123 @@
+"""Explanations by the shipped model: of a text, of the evidence of an alarm; what cannot be told is refused."""
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+from sample_messages import VERSIONS, alert, evidence, labelled_document
+from typer.testing import CliRunner
+
+from processors.explanation import explained
+from processors.messages import Alert
+from processors.model_input import model_text
+from streams.alert_view import show_alert
+from streams.classifier import EmbeddedClassifier
+from streams.cli import app
+from streams.codec import encode
+from streams.explain import Explainer
+from streams.explain_view import marked
+from streams.names import Names
+from streams.settings import DEFAULT_MODEL
+from streams.testkit import WordClassifier
+
+CRASH = "Boeing shares plunge after crash"
+LONG = f"{CRASH}. " + "The company will hold its annual meeting of shareholders in Chicago on the third of May. " * 30
+
+
+@pytest.fixture(scope="module")
+def explainer() -> Explainer:
+    return Explainer(EmbeddedClassifier(DEFAULT_MODEL, threads=1))
+
+
+def ringing(explainer: Explainer, *texts: tuple[str, float]) -> Alert:
+    """An alarm whose evidence are `texts` (excerpt, probability of negative)."""
+    documents = [evidence(n, excerpt=text, p_negative=p) for n, (text, p) in enumerate(texts)]
+    return alert(evidence=tuple(documents), versions=(replace(VERSIONS, model_hash=explainer.model.hash),))
+
+
+def p_negative(text: str) -> float:
+    [found] = EmbeddedClassifier(DEFAULT_MODEL, threads=1).classify([model_text("", text)])
+    return found.sentiment.negative
+
+
+def test_the_words_that_anyone_would_name_carry_the_label(explainer: Explainer) -> None:
+    assert set(explainer.explain("", CRASH).leading(2)) <= {"plunge", "crash", "shares"}
+    beats = explainer.explain("", "Apple beats estimates and raises its dividend")
+    assert (beats.label, "beats" in beats.leading(3)) == (2, True)
+
+
+def test_only_what_the_model_reads_is_explained(explainer: Explainer) -> None:
+    found = explainer.explain("", LONG)
+    assert LONG.startswith(found.text)
+    assert 500 < len(found.text) < len(LONG)
+
+
+def test_evidence_is_explained_by_the_document_in_full_or_by_its_excerpt(explainer: Explainer) -> None:
+    rang = ringing(explainer, (CRASH, p_negative(CRASH)), (LONG[:400], p_negative(LONG)))
+    whole = labelled_document("1", title="", text=LONG)
+    first, second = explainer.evidence(rang, {whole.identity: whole}.get)
+    assert first.explanation
+    assert first.explanation.text == CRASH
+    assert second.explanation
+    assert len(second.explanation.text) > 400
+
+
+def test_a_text_that_is_not_what_the_model_read_is_refused(explainer: Explainer) -> None:
+    [found] = explainer.evidence(ringing(explainer, (CRASH, p_negative(CRASH) - 0.01)), lambda _: None)
+    assert (found.explanation, found.refusal) == (None, "text-cut")
+
+
+def test_what_another_model_labelled_is_refused(explainer: Explainer) -> None:
+    rang = replace(ringing(explainer, (CRASH, p_negative(CRASH))), versions=(VERSIONS,))
+    [found] = explainer.evidence(rang, lambda _: None)
+    assert (found.explanation, found.refusal) == (None, "other-model")
+
+
+def test_an_alert_is_shown_with_its_words_underlined_and_the_models_version(
+    explainer: Explainer, tmp_path: Path
+) -> None:
+    rang = ringing(explainer, (CRASH, p_negative(CRASH)))
+    (tmp_path / "alerts.jsonl").write_bytes(encode(rang) + b"\n")
+    console = Console(file=io.StringIO(), width=200, force_terminal=True, color_system="standard")
+    show_alert(tmp_path, rang.id, console, Names(), explainer)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "\x1b[1;4;31mplunge\x1b[0m" in text or "\x1b[4;31mplunge\x1b[0m" in text
+    assert explainer.model.hash[:12] in text
+
+
+@given(st.text(max_size=80))
+@settings(max_examples=60)
+def test_no_text_steers_the_terminal(text: str) -> None:
+    found = explained(f"\x1b[31mloss\x07 \u202e{text}", lambda texts: np.tile([0.9, 0.1], (len(texts), 1)))
+    assert all(character.isprintable() for character in marked(found, "negative").plain)
+
+
+def test_the_command_tells_programs_and_people_the_same() -> None:
+    runner = CliRunner()
+    record = json.loads(runner.invoke(app, ["explain", CRASH, "--json"], catch_exceptions=False).output)
+    assert (record["label"], record["head"]) == ("negative", "sentiment")
+    assert [record["text"][w["start"] : w["end"]] for w in record["words"]] == CRASH.split()
+    hostile = runner.invoke(app, ["explain", "-"], input=f"\x1b]0;owned\x07 {CRASH}", catch_exceptions=False)
+    assert "negative" in hostile.output
+    assert "\x1b" not in hostile.output.replace("\x1b[", "")
+    topic = json.loads(runner.invoke(app, ["explain", CRASH, "--head", "topic", "--json"]).output)
+    assert topic["label"] == "stock-movement"
+
+
+def test_a_label_of_another_head_or_no_text_is_a_mistake() -> None:
+    runner = CliRunner()
+    for arguments in (["explain"], ["explain", CRASH, "--label", "macro"], ["explain", "  "]):
+        assert runner.invoke(app, arguments).exit_code != 0
+
+
+def test_a_model_is_loaded_only_when_words_are_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.classifier.EmbeddedClassifier", WordClassifier)
+    (tmp_path / "alerts.jsonl").write_bytes(encode(alert()) + b"\n")
+    result = CliRunner().invoke(app, ["alerts", "show", "alert-00aa", "--no-words", "--in", str(tmp_path)])
+    assert result.exit_code == 0
