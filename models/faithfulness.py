@@ -12,8 +12,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.datasets import Example
 from models.lexicon import polarities
 from processors.explanation import MOST_UNITS, Ask, joined, log_odds, parts_of, shapley_values, units_of
+from processors.labels import SENTIMENTS
 
 STEPS: Final = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 """Shares of the words at which the curves are taken."""
@@ -41,10 +43,18 @@ def faithfulness(
     return {label: _summary(np.array(found)) for label, found in areas.items() if found}
 
 
-def sampled(texts: Sequence[str], count: int) -> list[str]:
-    """`count` of `texts`, the same each time, of those that can be explained by runs of single words."""
-    fit = [text for text in texts if 2 <= len(text.split()) <= MOST_UNITS]
-    return [fit[row] for row in np.random.default_rng(0).permutation(len(fit))[:count]]
+def sampled(examples: Sequence[Example], count: int) -> list[str]:
+    """The texts of `count` of `examples` with a sentiment, as many of each; the same each time, of those with words enough
+    and few enough to be weighed singly."""
+    chosen: list[str] = []
+    for label in range(len(SENTIMENTS)):
+        fit = [
+            each.text
+            for each in examples
+            if each.targets.get("sentiment") == label and 2 <= len(each.text.split()) <= MOST_UNITS
+        ]
+        chosen += [fit[row] for row in np.random.default_rng(label).permutation(len(fit))[: -(-count // 3)]]
+    return chosen
 
 
 def _areas(texts: Sequence[str], ask: Ask) -> Iterator[tuple[int, NDArray[np.float64]]]:
@@ -59,8 +69,11 @@ def _areas(texts: Sequence[str], ask: Ask) -> Iterator[tuple[int, NDArray[np.flo
     ]
     curves = [np.concatenate([_curve_parts(order) for order in each]) for each in orders]
     answers = _asked(texts, units, curves, ask)
-    for found, label in zip(answers, chosen, strict=True):
-        curve = found[:, label].reshape(-1, 2, len(STEPS))
+    for found, ends, label in zip(answers, values, chosen, strict=True):
+        inner = found[:, label].reshape(-1, 2, len(STEPS) - 2)
+        nothing, whole = ends[:2, label]
+        curve = np.empty((len(inner), 2, len(STEPS)))
+        curve[:, :, 1:-1], curve[:, 0, [0, -1]], curve[:, 1, [0, -1]] = inner, (whole, nothing), (nothing, whole)
         area = np.asarray(np.trapezoid(curve, STEPS, axis=2))
         plain = len(METHODS) - 1
         yield label, np.concatenate((area[:plain], area[plain:].mean(0, keepdims=True)))
@@ -94,9 +107,9 @@ def _orders(
 
 
 def _curve_parts(order: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """The parts of the deletion curve, then of the insertion curve."""
+    """The parts of the deletion curve, then of the insertion curve, without their ends."""
     rank = np.argsort(order)
-    counts = np.rint(np.array(STEPS) * len(order))[:, None]
+    counts = np.rint(np.array(STEPS[1:-1]) * len(order))[:, None]
     return np.concatenate((rank >= counts, rank < counts))
 
 

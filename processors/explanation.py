@@ -19,7 +19,8 @@ Ask = Callable[[Sequence[str]], NDArray[np.float64]]
 """The probability of each label, [texts, labels], for model texts."""
 
 MOST_UNITS: Final = 48
-"""A longer text is explained by runs of neighbouring words, so that its cost is bounded."""
+RUNS: Final = 24
+"""A text of more words is explained by about so many runs of neighbouring words, so that its cost is bounded."""
 
 DRAWN_PARTS: Final = 2
 """Parts drawn for each unit, beside each unit alone and each left out."""
@@ -91,7 +92,7 @@ def explained(text: str, ask: Ask, label: int | None = None) -> Explanation:
 def units_of(text: str) -> list[tuple[int, int]]:
     """Where each word of `text` stands (from, to); runs of words where it has more than `MOST_UNITS`."""
     words = [match.span() for match in _WORD.finditer(text)]
-    run = -(-len(words) // MOST_UNITS) or 1
+    run = 1 if len(words) <= MOST_UNITS else -(-len(words) // RUNS)
     runs = [words[first : first + run] for first in range(0, len(words), run)]
     return [(chunk[0][0], chunk[-1][1]) for chunk in runs]
 

@@ -3,14 +3,13 @@
 Texts come from strangers: they are shown as plain text, without markup, control or direction characters.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from itertools import islice
 from math import ceil
 from pathlib import Path
-from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -18,18 +17,18 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from processors.enrichment import ModelIdentity
 from processors.errors import ConfigurationError, PoisonError
 from processors.messages import Alert, EvidenceDocument, Measure
 from processors.reasons import how_often
 from streams.codec import decode
-from streams.explain import EvidenceWords, Explainer
-from streams.explain_view import REFUSALS, documents_at, marked
 from streams.names import Names
 from streams.outputs import ALERTS
 from streams.sqlite_store import STORE, SqliteStore
 from streams.store import AlertQuery
 from streams.terminal import visible
+
+if TYPE_CHECKING:
+    from streams.explain_view import EvidenceMarks
 
 TIER_STYLES: Final = {"watch": "yellow", "urgent": "dark_orange", "flash": "red"}
 EVENTS: Final = {
@@ -43,21 +42,22 @@ _LABEL: Final = "bold"
 _FAINT: Final = "dim"
 
 
-def show_alert(place: Path, prefix: str, console: Console, names: Names, explainer: Explainer | None = None) -> None:
-    """Print the one alert in `place` whose id begins with `prefix`, with all its evidence; with an `explainer` the words
-    that carried the labels are underlined.
+def show_alert(
+    place: Path,
+    prefix: str,
+    console: Console,
+    names: Names,
+    marks_of: "Callable[[Alert], EvidenceMarks] | None" = None,
+) -> None:
+    """Print the one alert in `place` whose id begins with `prefix`, with all its evidence, marked by what `marks_of` says.
 
     `place` is the folder of a run, its alerts.jsonl or its SQLite store. Raises ConfigurationError, naming the nearest
     ids, where no alert or more than one begins so.
     """
     alerts = read_alerts(place)
     alert = find_alert(alerts, prefix, place)
-    words: dict[str, EvidenceWords] = {}
-    if explainer:
-        whole = documents_at(place, (document.identity for document in alert.evidence))
-        words = {found.identity: found for found in explainer.evidence(alert, whole.get)}
     history = [other for other in alerts if other.incident == alert.incident]
-    console.print(alert_details(alert, names, history, words, explainer.model if explainer else None))
+    console.print(alert_details(alert, names, history, marks_of(alert) if marks_of else None))
 
 
 def list_alerts(place: Path, console: Console, names: Names) -> None:
@@ -110,11 +110,10 @@ def alert_details(
     alert: Alert,
     names: Names,
     history: Sequence[Alert] = (),
-    words: Mapping[str, EvidenceWords] = MappingProxyType({}),
-    model: ModelIdentity | None = None,
+    marks: "EvidenceMarks | None" = None,
 ) -> RenderableType:
-    """Everything that `alert` says, readably. `history` are the events of its incident, in order; `words` what `model`
-    says of the documents of evidence, by identity."""
+    """Everything that `alert` says, readably. `history` are the events of its incident, in order; `marks` stand in place of
+    the texts of evidence."""
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style=_LABEL, no_wrap=True)
     facts.add_column(ratio=1)
@@ -124,10 +123,10 @@ def alert_details(
     if alert.evidence:
         parts += [Text(f" Evidence: {_plural(len(alert.evidence), 'document')}", style=_LABEL), Text("")]
         parts += [
-            Padding(_evidence(document, alert, words.get(document.identity)), (0, 1, 1, 1))
+            Padding(_evidence(document, marks.texts.get(document.identity) if marks else None), (0, 1, 1, 1))
             for document in alert.evidence
         ]
-        parts += [Padding(Text(line, style=_FAINT), (0, 1, 1, 1)) for line in _about_words(alert, words, model)]
+        parts += [Padding(Text(note, style=_FAINT), (0, 1, 1, 1)) for note in (marks.notes if marks else ())]
     if len(history) > 1:
         parts += [Text(" The incident so far", style=_LABEL), Padding(_history(alert, history), (0, 1, 1, 1))]
     parts.append(Padding(_small_print(alert), (0, 1)))
@@ -232,16 +231,7 @@ def _measured(measure: Measure, text: str) -> RenderableType:
     return Group(band(measure, 36), Text(f"{text}; chance {measure.chance:.1e}"))
 
 
-def _about_words(alert: Alert, words: Mapping[str, EvidenceWords], model: ModelIdentity | None) -> Iterable[str]:
-    """What the underlining means, and why some of it is missing."""
-    refusals = {found.refusal for found in words.values()}
-    if "" in refusals and model:
-        named = visible(f"{model.name} {model.version} ({model.hash[:12]})")
-        yield f"Underlined: the words that spoke for {alert.polarity}, asked of {named} now; texts as it read them."
-    yield from (f"{REFUSALS[refusal][:1].upper()}{REFUSALS[refusal][1:]}." for refusal in sorted(refusals - {""}))
-
-
-def _evidence(document: EvidenceDocument, alert: Alert, words: EvidenceWords | None) -> RenderableType:
+def _evidence(document: EvidenceDocument, marked: Text | None) -> RenderableType:
     facts = [f"{document.published_at:%d %b %H:%M}", visible(document.source)]
     if document.author:
         facts.append(visible(document.author))
@@ -254,8 +244,8 @@ def _evidence(document: EvidenceDocument, alert: Alert, words: EvidenceWords | N
     if document.coordinated:
         head.append(" · coordinated", style="magenta")
     lines: list[RenderableType] = [head]
-    if words and words.explanation:
-        lines.append(marked(words.explanation, alert.polarity))
+    if marked:
+        lines.append(marked)
     else:
         title, _, body = document.excerpt.partition("\n")
         lines.append(Text(visible(title), style=_LABEL if body else ""))

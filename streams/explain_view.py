@@ -1,7 +1,8 @@
 """Explanations on the terminal and as JSON, and the documents that an alarm's evidence came from."""
 
 import gzip
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,19 +11,42 @@ from rich.text import Text
 
 from processors.enrichment import ModelIdentity
 from processors.explanation import Explanation
-from processors.messages import LabelledDocument
+from processors.messages import Alert, LabelledDocument
 from streams.codec import decode
-from streams.explain import LABELS, Head, Refusal
+from streams.explain import LABELS, Explainer, Head, Refusal
 from streams.outputs import ALERTS, DOCUMENTS
 from streams.sqlite_store import STORE, SqliteStore
 from streams.terminal import visible
 
 COLOURS: Final = {"negative": "red", "positive": "green"}
 REFUSALS: Final[dict[Refusal, str]] = {
-    "other-model": "another model labelled this: the words that carried the label are not told by the one at hand",
-    "text-cut": "the text that was kept is not what the model read: the words that carried the label are not told",
+    "other-model": "Another model labelled this: the words that carried the label are not told by the one at hand.",
+    "text-cut": "Where nothing is underlined, the text that was kept is not all that the model read.",
 }
 _AGAINST: Final = "dim italic"
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceMarks:
+    """The texts of an alert's evidence with their words marked, by identity, and `notes` on what the marks mean or why some
+    are missing."""
+
+    texts: Mapping[str, Text]
+    notes: tuple[str, ...]
+
+
+def evidence_marks(explainer: Explainer, place: Path, alert: Alert) -> EvidenceMarks:
+    """What `explainer` says of the evidence of `alert`; the documents in full are looked for at `place`."""
+    whole = documents_at(place, (document.identity for document in alert.evidence))
+    found = list(explainer.evidence(alert, whole.get))
+    texts = {each.identity: marked(each.explanation, alert.polarity) for each in found if each.explanation}
+    notes = [REFUSALS[refusal] for refusal in sorted({each.refusal for each in found} - {""})]
+    if texts:
+        named = visible(_named(explainer.model))
+        notes.insert(
+            0, f"Underlined: the words that spoke for {alert.polarity}, asked of {named} now; texts as it read them."
+        )
+    return EvidenceMarks(texts, tuple(notes))
 
 
 def marked(explanation: Explanation, label: str) -> Text:

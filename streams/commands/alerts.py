@@ -1,5 +1,6 @@
 """`tocsin alerts`: alarms of a run, and alarms as they ring."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -42,13 +43,15 @@ def show_alert(
     """Print one alarm with all its evidence, the words that carried the labels underlined."""
     from streams import alert_view
 
-    settings, explainer = settings_of(settings_file, assignments), None
+    settings, marks_of = settings_of(settings_file, assignments), None
     if words:
         from streams.classifier import EmbeddedClassifier
         from streams.explain import Explainer
+        from streams.explain_view import evidence_marks
 
         explainer = Explainer(EmbeddedClassifier(settings.classifier.model, settings.classifier.threads))
-    alert_view.show_alert(place, id, terminal.console(), _names(settings), explainer)
+        marks_of = partial(evidence_marks, explainer, place)
+    alert_view.show_alert(place, id, terminal.console(), _names(settings), marks_of)
 
 
 @app.command()

@@ -28,8 +28,7 @@ def faithfulness(
 
     network = OnnxModel(model)
     labels = network.heads["sentiment"]
-    held_out = [each.text for each in divide(load_config(DEFAULT_CONFIG), data)[1] if "sentiment" in each.targets]
-    chosen = sampled(held_out, texts)
+    chosen = sampled(divide(load_config(DEFAULT_CONFIG), data)[1], texts)
     with record_progress("explaining") as begin:
         measured = faithfulness(chosen, lambda asked: network.predict(asked)["sentiment"], labels, begin(len(chosen)))
     for label, found in measured.items():

@@ -3,6 +3,7 @@
 import io
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +22,13 @@ from streams.classifier import EmbeddedClassifier
 from streams.cli import app
 from streams.codec import encode
 from streams.explain import Explainer
-from streams.explain_view import marked
+from streams.explain_view import evidence_marks, marked
 from streams.names import Names
 from streams.settings import DEFAULT_MODEL
 from streams.testkit import WordClassifier
 
 CRASH = "Boeing shares plunge after crash"
-LONG = f"{CRASH}. " + "The company will hold its annual meeting of shareholders in Chicago on the third of May. " * 30
+LONG = f"{CRASH}. " + "The company will hold its annual meeting in Chicago on the third of May. " * 3
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +42,10 @@ def ringing(explainer: Explainer, *texts: tuple[str, float]) -> Alert:
     return alert(evidence=tuple(documents), versions=(replace(VERSIONS, model_hash=explainer.model.hash),))
 
 
+def explainer_reads(text: str) -> str:
+    return EmbeddedClassifier(DEFAULT_MODEL, threads=1).inputs.read(text)
+
+
 def p_negative(text: str) -> float:
     [found] = EmbeddedClassifier(DEFAULT_MODEL, threads=1).classify([model_text("", text)])
     return found.sentiment.negative
@@ -52,20 +57,22 @@ def test_the_words_that_anyone_would_name_carry_the_label(explainer: Explainer) 
     assert (beats.label, "beats" in beats.leading(3)) == (2, True)
 
 
-def test_only_what_the_model_reads_is_explained(explainer: Explainer) -> None:
-    found = explainer.explain("", LONG)
-    assert LONG.startswith(found.text)
-    assert 500 < len(found.text) < len(LONG)
+def test_only_what_the_model_reads_is_explained() -> None:
+    text = f"{CRASH}. " + "word " * 300
+    read = explainer_reads(text)
+    assert text.startswith(read)
+    assert len(read) < len(text)
+    assert explainer_reads(CRASH) == CRASH
 
 
 def test_evidence_is_explained_by_the_document_in_full_or_by_its_excerpt(explainer: Explainer) -> None:
-    rang = ringing(explainer, (CRASH, p_negative(CRASH)), (LONG[:400], p_negative(LONG)))
+    rang = ringing(explainer, (CRASH, p_negative(CRASH)), (LONG[:100], p_negative(LONG)))
     whole = labelled_document("1", title="", text=LONG)
     first, second = explainer.evidence(rang, {whole.identity: whole}.get)
     assert first.explanation
     assert first.explanation.text == CRASH
     assert second.explanation
-    assert len(second.explanation.text) > 400
+    assert second.explanation.text == LONG.strip()
 
 
 def test_a_text_that_is_not_what_the_model_read_is_refused(explainer: Explainer) -> None:
@@ -85,7 +92,7 @@ def test_an_alert_is_shown_with_its_words_underlined_and_the_models_version(
     rang = ringing(explainer, (CRASH, p_negative(CRASH)))
     (tmp_path / "alerts.jsonl").write_bytes(encode(rang) + b"\n")
     console = Console(file=io.StringIO(), width=200, force_terminal=True, color_system="standard")
-    show_alert(tmp_path, rang.id, console, Names(), explainer)
+    show_alert(tmp_path, rang.id, console, Names(), partial(evidence_marks, explainer, tmp_path))
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "\x1b[1;4;31mplunge\x1b[0m" in text or "\x1b[4;31mplunge\x1b[0m" in text
     assert explainer.model.hash[:12] in text
