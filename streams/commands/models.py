@@ -9,9 +9,10 @@ from typing import Annotated, Literal
 import typer
 
 from processors.errors import ConfigurationError
-from streams.commands.model_checks import faithfulness
+from streams.commands.model_checks import behaviour, faithfulness
 
 app = typer.Typer(help="Train and measure classifiers, and prepare them for Triton.", no_args_is_help=True)
+app.command()(behaviour)
 app.command()(faithfulness)
 
 
