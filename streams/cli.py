@@ -17,7 +17,7 @@ import typer
 
 from processors.errors import ConfigurationError, TocsinError
 from streams import terminal
-from streams.commands import alerts, deadletters, models, series, stack, topics
+from streams.commands import alerts, deadletters, models, series, sources, stack, topics
 from streams.commands.alerts import DEMO_FOLDER
 from streams.commands.doctor import doctor
 from streams.commands.explain import explain
@@ -42,6 +42,7 @@ app.add_typer(alerts.app, name="alerts")
 app.add_typer(deadletters.app, name="deadletters")
 app.add_typer(models.app, name="models")
 app.add_typer(series.app, name="series")
+app.add_typer(sources.app, name="sources")
 app.add_typer(stack.app, name="stack")
 app.add_typer(topics.app, name="topics")
 app.command()(run)

@@ -69,7 +69,7 @@ def read_records(path: Path, place: str, progress: Progress | None = None) -> It
                 raw = raw.removeprefix(BOM_UTF8) if line == 0 else raw
                 record = raw.rstrip(b"\r\n")
                 if len(record) > MAX_RECORD_BYTES:
-                    yield _oversized(stream, raw, origin)
+                    yield oversized(stream, raw, origin)
                 elif record.strip():
                     yield RawRecord(origin, record)
                 line += 1
@@ -179,7 +179,7 @@ def _decode(record: RawRecord, now: datetime | None) -> Document | DeadLetter:
         return dead_letter("enrich", error, record.origin, record.raw)
 
 
-def _oversized(stream: BufferedReader | gzip.GzipFile, start: bytes, origin: Origin) -> DeadLetter:
+def oversized(stream: BufferedReader | gzip.GzipFile, start: bytes, origin: Origin) -> DeadLetter:
     """The dead letter of a line of which `start` is read; reads on to its end without keeping it."""
     digest = hashlib.sha256()
     length = 0

@@ -75,11 +75,17 @@ class ServiceSettings:
     """What all services have in common."""
 
     host: str = parameter("127.0.0.1", "address that health and metrics are served on")
+    addresses: tuple[Annotated[str, MinLen(1)], ...] = parameter(
+        (),
+        "where status and console find services that run elsewhere, as enrich=host:9101; a service may be named twice",
+        unit="name=host:port",
+    )
     enrich_port: Port = parameter(9101, "port of enrich's health and metrics")
     detect_port: Port = parameter(9102, "port of detect's health and metrics")
     index_port: Port = parameter(9103, "port of index's health and metrics")
     clock_port: Port = parameter(9104, "port of clock's health and metrics")
     web_port: Port = parameter(9105, "port of web's health and metrics; the console has its own, web.port")
+    collect_port: Port = parameter(9106, "port of collect's health and metrics; what is pushed goes to push.port")
     log_level: Literal["debug", "info", "warning", "error"] = parameter(
         "warning", "what is logged: normal operation is silent at warning"
     )
@@ -156,4 +162,37 @@ class WebSettings:
     password: str = parameter("", "what a browser is asked for, whatever the user's name: set it by the environment")
     store: str = parameter(
         "", "folder of a run, or SQLite store, that it shows; Elasticsearch and Kafka if empty", unit="path"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CollectSettings:
+    """Sources that flow by themselves."""
+
+    sources: str = parameter("", "TOML file that declares them; collect does not run without", unit="path")
+    contact: str = parameter("", "whom a publisher can write to: told with every request to a feed")
+    workers: Annotated[int, Ge(1), Le(64)] = parameter(4, "feeds looked at at once; never two of one host")
+    host_interval: Annotated[float, Gt(0), Le(3600)] = parameter(
+        1.0, "shortest time between two requests to the same host", unit="s"
+    )
+    feed_seconds: Annotated[float, Gt(0), Le(600)] = parameter(30.0, "longest look at one feed, in all", unit="s")
+    feed_bytes: Annotated[int, Ge(10_000), Le(100_000_000)] = parameter(
+        10_000_000, "largest feed, unpacked", unit="bytes"
+    )
+    most_waiting: Annotated[int, Ge(1), Le(100_000_000)] = parameter(
+        100_000, "while so many records wait for enrich, nothing more is taken"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PushSettings:
+    """Where collect takes what programs push, if a source is declared with push = true."""
+
+    host: Annotated[str, MinLen(1)] = parameter(
+        "127.0.0.1", "address that it listens on; any but this machine's own wants a key"
+    )
+    port: Port = parameter(8481, "port that it listens on")
+    key: str = parameter("", "what a program has to bring (Authorization: Bearer …): set it by the environment")
+    bytes: Annotated[int, Ge(1024), Le(100_000_000)] = parameter(
+        8_000_000, "largest request that is read", unit="bytes"
     )

@@ -32,11 +32,13 @@ from processors.identity import canonical_json, content_hash
 from processors.parameters import parameter
 from streams.service_settings import (
     ClockSettings,
+    CollectSettings,
     DetectSettings,
     ElasticsearchSettings,
     EnrichSettings,
     IndexSettings,
     KafkaSettings,
+    PushSettings,
     ServiceSettings,
     TritonSettings,
     WebSettings,
@@ -91,6 +93,8 @@ class Settings:
     index: IndexSettings = field(default_factory=IndexSettings)
     clock: ClockSettings = field(default_factory=ClockSettings)
     web: WebSettings = field(default_factory=WebSettings)
+    collect: CollectSettings = field(default_factory=CollectSettings)
+    push: PushSettings = field(default_factory=PushSettings)
 
     @property
     def detector(self) -> DetectorSettings:

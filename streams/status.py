@@ -23,7 +23,7 @@ from streams.codec import decode
 from streams.kafka_clients import admin, broker_errors, lone_consumer
 from streams.lag import PartitionLag, lags
 from streams.log_reader import bounds, read_range
-from streams.services.runner import SERVICES
+from streams.services.runner import addresses_of
 from streams.settings import Settings
 from streams.topics import Topics
 from streams.topics_admin import check_topics
@@ -90,12 +90,12 @@ class Status:
 def read_status(settings: Settings) -> Status:
     """Ask everything at once; takes as long as the slowest answer, a few seconds where nothing answers. Never fails
     because a part does."""
-    kafka = settings.kafka
-    with ThreadPoolExecutor(max_workers=3 + len(SERVICES)) as pool:
+    kafka, addresses = settings.kafka, addresses_of(settings)
+    with ThreadPoolExecutor(max_workers=3 + len(addresses)) as pool:
         topics = pool.submit(_known, lambda: _topics(settings))
         behind = pool.submit(_known, lambda: _lags(settings))
         letters = pool.submit(_known, lambda: _letters(settings))
-        services = {name: pool.submit(_known, _asker(settings, name)) for name in SERVICES}
+        services = {shown: pool.submit(_known, _asker(*where)) for shown, where in addresses.items()}
         return Status(
             datetime.now(UTC),
             kafka.prefix,
@@ -152,10 +152,12 @@ def _service_record(state: ServiceState) -> dict[str, Any]:
             **state.values("tocsin_documents_total", "outcome"),
             **state.values("tocsin_detect_records_total", "outcome"),
             **state.values("tocsin_indexed_total", "outcome"),
+            **state.values("tocsin_source_documents_total", "outcome"),
         },
         "seconds_since_document": state.values("tocsin_seconds_since_document", "source"),
         "held": state.values("tocsin_held_records", "partition"),
         "models": state.labels("tocsin_model_info"),
+        "seconds_since_read": state.values("tocsin_source_seconds_since_read", "source"),
         "canary_seconds": state.values("tocsin_canary_seconds", "").get(""),
     }
 
@@ -199,8 +201,7 @@ def _letters(settings: Settings) -> Letters:
     return Letters(end - begin, sum(by_reason.values()), dict(by_reason.most_common()))
 
 
-def _asker(settings: Settings, name: str) -> Callable[[], ServiceState]:
-    address = f"{settings.services.host}:{getattr(settings.services, f'{name}_port')}"
+def _asker(name: str, address: str) -> Callable[[], ServiceState]:
     return lambda: _service(name, address)
 
 
@@ -209,7 +210,7 @@ def _service(name: str, address: str) -> ServiceState:
         health = json.loads(_get(f"http://{address}/readyz"))
         text = _get(f"http://{address}/metrics").decode()
         if health["service"] != name:
-            raise TocsinError(f"{address} is {health['service']}: set services.{name}_port")
+            raise TocsinError(f"{address} is {health['service']}: set services.{name}_port or services.addresses")
         metrics: dict[str, dict[Labels, float]] = {}
         for family in text_string_to_metric_families(text):
             for sample in family.samples:

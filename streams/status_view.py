@@ -24,6 +24,7 @@ _OUTCOMES: Final = {
     "enrich": "tocsin_documents_total",
     "detect": "tocsin_detect_records_total",
     "index": "tocsin_indexed_total",
+    "collect": "tocsin_source_documents_total",
 }
 
 
@@ -41,7 +42,7 @@ def status_page(status: Status) -> RenderableType:
         parts.append(_lags(status.lags))
     elif not isinstance(status.topics, Unknown):
         parts += [_unknown("what waits", status.lags), Text("")]
-    parts += [*_letters(status), *_sources(status), *_bell(status), Text("")]
+    parts += [*_letters(status), *_collected(status), *_sources(status), *_bell(status), Text("")]
     return Group(*parts)
 
 
@@ -54,10 +55,11 @@ def _services(status: Status) -> RenderableType:
     for name, state in status.services.items():
         waits = f"{behind[name]:,}" if name in behind else ""
         if isinstance(state, Unknown):
-            table.add_row(Text(name, _HEAD), Text(f"away: {visible(state.why)}", "red"), waits, "")
+            table.add_row(Text(visible(name), _HEAD), Text(f"away: {visible(state.why)}", "red"), waits, "")
             continue
-        done = _counts(state.values(_OUTCOMES.get(name, "tocsin_ticks_total"), "outcome" if name in _OUTCOMES else ""))
-        table.add_row(Text(name, _HEAD), _state(state), waits, Text(done or _ticks(state)))
+        outcomes = _OUTCOMES.get(name.partition(" ")[0])
+        done = _counts(state.values(outcomes or "tocsin_ticks_total", "outcome" if outcomes else ""))
+        table.add_row(Text(visible(name), _HEAD), _state(state), waits, Text(done or _ticks(state)))
     return table
 
 
@@ -114,6 +116,24 @@ def _letters(status: Status) -> list[RenderableType]:
     if letters.looked_at < letters.kept:
         table.add_row("", Text(f"of the latest {letters.looked_at:,}", _FAINT), Text(f"{letters.kept:,} kept", _FAINT))
     return [table]
+
+
+def _collected(status: Status) -> list[RenderableType]:
+    """The sources that collect looks at: when each last gave something, and what looks met."""
+    state = status.services.get("collect")
+    if state is None or isinstance(state, Unknown):
+        return []
+    table = _table("collected", "last new", "looks")
+    since = state.values("tocsin_source_seconds_since_document", "source")
+    looks: defaultdict[str, dict[str, float]] = defaultdict(dict)
+    for labels, count in state.metrics.get("tocsin_source_looks_total", {}).items():
+        named = dict(labels)
+        looks[named.get("source", "")][named.get("outcome", "")] = count
+    for source, seconds in sorted(since.items(), key=lambda item: item[1])[:_SOURCES]:
+        table.add_row(visible(source), _ago(seconds), _counts(looks[source]))
+    if len(since) > _SOURCES:
+        table.add_row(Text(f"and {len(since) - _SOURCES} more", _FAINT), "", "")
+    return [table] if since else []
 
 
 def _sources(status: Status) -> list[RenderableType]:

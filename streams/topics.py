@@ -33,6 +33,9 @@ ALWAYS: Final = "no setting: it is the same for every prefix"
 FEED_HEADER: Final = "feed"
 """Of a record that `tocsin feed` wrote: which files, when the feed began (ms since 1970), which step of it."""
 
+COLLECT_HEADER: Final = "collected"
+"""Of a record that collect wrote: the mark by which it knows it again, and the name of the source (`collect.ledger`)."""
+
 OVERHEAD_BYTES: Final = 64 * 1024
 """Key, headers and framing around the largest value."""
 
@@ -124,3 +127,4 @@ class Topics:
         yield TopicSpec(self.name("deadletters"), 1, ALWAYS, results, record)
         yield TopicSpec(self.name("canary"), 1, ALWAYS, settings.input_days, record)
         yield TopicSpec(self.name("feedback"), 1, ALWAYS, settings.alert_days, record)
+        yield TopicSpec(self.name("collect"), 1, ALWAYS, None, record)

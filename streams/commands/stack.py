@@ -40,6 +40,7 @@ def up(
     assignments: Assignments = None,
 ) -> None:
     """Fetch what is missing, start what does not run, and wait until it is ready; it goes on in the background."""
+    from streams.services.runner import services_of
     from streams.stack.ports import Ports
     from streams.stack.stack import SERVERS, recorded_ports
     from streams.stack.views import print_addresses
@@ -52,7 +53,9 @@ def up(
         raise ConfigurationError("--with-service needs all servers: name none")
     ports = Ports.from_block(ports_from) if ports_from is not None else recorded_ports(_place(folder)) or Ports()
     console = terminal.console(err=True)
-    stack = _stack(folder, ports, _options(settings_file, assignments), console)
+    options = _options(settings_file, assignments)
+    names = services_of(settings_of(settings_file, assignments))
+    stack = _stack(folder, ports, options, console, names)
     here = [f"{name}={value}" for name, value in stack.settings.items()]
     settings = settings_of(settings_file, [*(assignments or ()), *here])
     wanted = servers or SERVERS
@@ -122,13 +125,20 @@ def _place(folder: Path | None) -> Path:
     return folder or state_folder(os.environ)
 
 
-def _stack(folder: Path | None, ports: "Ports | None", options: tuple[str, ...], console: "Console") -> "Stack":
+def _stack(
+    folder: Path | None,
+    ports: "Ports | None",
+    options: tuple[str, ...],
+    console: "Console",
+    names: tuple[str, ...] | None = None,
+) -> "Stack":
     from streams.stack.stack import Stack
 
     return Stack(
         _place(folder),
         ports,
         service_options=options,
+        service_names=names,
         say=lambda line: console.print(line, soft_wrap=True),
     )
 

@@ -4,17 +4,19 @@ import asyncio
 import json
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, get_args
+from pathlib import Path
+from typing import Final
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from processors.errors import ConfigurationError, ModelError, TocsinError
+from streams.collect.declared import load_sources
 from streams.doctor.finding import Finding
 from streams.elastic_client import answers, connect
 from streams.model_inputs import load_model
 from streams.services.resilience import Breaker
-from streams.services.runner import ServiceName
+from streams.services.runner import services_of
 from streams.settings import Settings, load_master
 from streams.stack.ports import holder_of, is_free
 from streams.topics_admin import faults_of, list_topics
@@ -31,6 +33,7 @@ def examine_deployment(settings: Settings) -> Iterator[Finding]:
     """Look at every part at the same time; findings come in a fixed order."""
     checks: tuple[Callable[[Settings], Iterable[Finding]], ...] = (
         examine_files,
+        examine_sources,
         examine_kafka,
         examine_triton,
         examine_elasticsearch,
@@ -55,6 +58,21 @@ def examine_files(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "fail", "companies", str(error), "set companies.master to a file that `tocsin settings` describes"
         )
+
+
+def examine_sources(settings: Settings) -> Iterator[Finding]:
+    """Whether the sources that collect takes documents from are declared as they have to be."""
+    if not settings.collect.sources:
+        return
+    try:
+        sources = load_sources(Path(settings.collect.sources))
+    except ConfigurationError as error:
+        yield Finding("fail", "sources", str(error), "collect does not start before")
+        return
+    yield Finding("ok", "sources", f"{len(sources):,} in {settings.collect.sources}")
+    if any(source.url for source in sources) and not settings.collect.contact:
+        mend = "set collect.contact to an address: publishers want to know whom to write to"
+        yield Finding("warn", "sources", "feeds are asked without saying by whom", mend)
 
 
 def examine_kafka(settings: Settings) -> Iterator[Finding]:
@@ -134,7 +152,7 @@ def examine_elasticsearch(settings: Settings) -> Iterator[Finding]:
 
 def examine_services(settings: Settings) -> Iterator[Finding]:
     """Which services run here, and whether the ports of the others are free."""
-    for name in get_args(ServiceName):
+    for name in services_of(settings):
         port = getattr(settings.services, f"{name}_port")
         health = _health(port)
         if health is None and is_free(port):

@@ -14,8 +14,34 @@ from streams.services.logs import configure_logs
 from streams.services.monitor import Monitor, Progress
 from streams.settings import Settings
 
-ServiceName = Literal["enrich", "detect", "index", "clock", "web"]
+ServiceName = Literal["enrich", "detect", "index", "clock", "web", "collect"]
 SERVICES: Final[tuple[ServiceName, ...]] = get_args(ServiceName)
+
+
+def services_of(settings: Settings) -> tuple[ServiceName, ...]:
+    """The services that `settings` give something to do: collect has nothing where no sources are declared."""
+    return tuple(name for name in SERVICES if name != "collect" or settings.collect.sources)
+
+
+def addresses_of(settings: Settings) -> dict[str, tuple[ServiceName, str]]:
+    """Where each service shows its health and metrics: by a name to show it under, which service it is and host:port.
+
+    Those of `services.addresses`, and for others their own ports on `services.host`. Raises ConfigurationError where an
+    address is none.
+    """
+    found: dict[str, tuple[ServiceName, str]] = {}
+    for entry in settings.services.addresses:
+        name, equals, address = entry.partition("=")
+        known = next((service for service in SERVICES if service == name), None)
+        host, _, port = address.rpartition(":")
+        if known is None or not equals or not host or not port.isdecimal():
+            raise ConfigurationError(
+                f"services.addresses has {entry!r}: write it as enrich=host:9101; services are {', '.join(SERVICES)}"
+            )
+        found[f"{name} on {address}" if name in found else name] = (known, address)
+    for own in services_of(settings):
+        found.setdefault(own, (own, f"{settings.services.host}:{getattr(settings.services, f'{own}_port')}"))
+    return found
 
 
 class Service(Protocol):

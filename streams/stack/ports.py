@@ -33,6 +33,8 @@ class Ports:
     clock: int = 9104
     web: int = 9105
     console: int = 8480
+    collect: int = 9106
+    push: int = 8481
 
     @classmethod
     def from_block(cls, first: int) -> Self:

@@ -10,7 +10,8 @@ from typing import ClassVar
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from streams.services.runner import SERVICES
+from streams.services.runner import services_of
+from streams.settings import Settings
 from streams.stack.install import Say
 from streams.stack.ports import HOST, Ports
 from streams.stack.server import Launch, Server
@@ -18,15 +19,18 @@ from streams.stack.supervisor import STOP_SECONDS
 
 
 class Services(Server):
-    """enrich, detect, index, clock and web with the command-line `options`, health and metrics on `ports`."""
+    """What of our services has something to do by `names`, with the command-line `options`, health and metrics on `ports`."""
 
     name: ClassVar[str] = "services"
     title: ClassVar[str] = "Tocsin's services"
     start_seconds: ClassVar[float] = 180
     stop_seconds: ClassVar[float] = STOP_SECONDS + 2
 
-    def __init__(self, folder: Path, ports: Ports, say: Say, options: Sequence[str] = ()) -> None:
-        self.health: Mapping[str, int] = {name: getattr(ports, name) for name in SERVICES}
+    def __init__(
+        self, folder: Path, ports: Ports, say: Say, options: Sequence[str] = (), names: Sequence[str] | None = None
+    ) -> None:
+        self._names = names or services_of(Settings())
+        self.health: Mapping[str, int] = {name: getattr(ports, name) for name in self._names}
         self._console = ports.console
         super().__init__(folder, (*self.health.values(), ports.console), say)
         self._options = options
@@ -39,7 +43,7 @@ class Services(Server):
 
     def prepare(self) -> Launch:
         """In the folder of the caller, where relative paths of settings lead from."""
-        command = (sys.executable, "-m", "streams.stack.supervisor", *SERVICES, "--", *self._options)
+        command = (sys.executable, "-m", "streams.stack.supervisor", *self._names, "--", *self._options)
         return Launch(command, os.environ, Path.cwd())
 
     def is_ready(self) -> bool:

@@ -40,7 +40,8 @@ class Status:
 
 class Stack:
     """Kafka, Elasticsearch and Triton under `folder`, on `ports`, Triton serving the repository `models`; and
-    Tocsin's services, run with `service_options` after ``tocsin run NAME``.
+    Tocsin's services, `service_names` or those that need no settings of their own, run with `service_options` after
+    ``tocsin run NAME``.
 
     Without `ports`, those of the stack that was here before, else a block that is free. As a context manager it ends
     with its block and with its process, however that ends; otherwise its parts go on until `down`, here or in
@@ -54,6 +55,7 @@ class Stack:
         *,
         models: Path | None = None,
         service_options: Sequence[str] = (),
+        service_names: Sequence[str] | None = None,
         say: Say = lambda line: None,
     ) -> None:
         self.folder = folder.absolute()
@@ -64,7 +66,7 @@ class Stack:
         triton_ports = (p.triton_http, p.triton_grpc, p.triton_metrics)
         self.triton = Triton(self.folder, triton_ports, say, (models or self.folder / "models").absolute())
         flags = (word for name, value in self.settings.items() for word in ("--set", f"{name}={value}"))
-        self.services = Services(self.folder, p, say, (*service_options, *flags))
+        self.services = Services(self.folder, p, say, (*service_options, *flags), service_names)
         self._guard: Guard | None = None
 
     @property
@@ -84,7 +86,9 @@ class Stack:
             "services.index_port": str(self.ports.index),
             "services.clock_port": str(self.ports.clock),
             "services.web_port": str(self.ports.web),
+            "services.collect_port": str(self.ports.collect),
             "web.port": str(self.ports.console),
+            "push.port": str(self.ports.push),
         }
 
     def up(self, servers: Iterable[str] = SERVERS) -> None:

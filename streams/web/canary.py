@@ -8,16 +8,17 @@ from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from streams.service_settings import ServiceSettings
+from streams.services.runner import addresses_of
+from streams.settings import Settings
 
 _SECONDS: Final = 1.0
 
 
-def canary_of(settings: ServiceSettings) -> dict[str, float | None] | None:
+def canary_of(settings: Settings) -> dict[str, float | None] | None:
     """Age of the latest canary: ``seconds``, None where none has come through yet. None where no clock answers, or where
     it sends none."""
     try:
-        with urlopen(f"http://{settings.host}:{settings.clock_port}/metrics", timeout=_SECONDS) as answer:
+        with urlopen(f"http://{addresses_of(settings)['clock'][1]}/metrics", timeout=_SECONDS) as answer:
             text = answer.read().decode()
         for family in text_string_to_metric_families(text):
             if family.name == "tocsin_canary_seconds":

@@ -77,6 +77,6 @@ class Context:
             return None
         asked, canary = self._canary
         if monotonic() - asked > _CANARY_SECONDS:
-            canary = canary_of(self.settings.services)
+            canary = canary_of(self.settings)
             self._canary = (monotonic(), canary)
         return canary

@@ -1,4 +1,5 @@
-"""What stands between the console and strangers: a password, the address asked for, headers that keep texts texts."""
+"""What stands between a server of ours and strangers: a password or key, the address asked for, headers that keep texts
+texts."""
 
 import base64
 import secrets
@@ -33,8 +34,8 @@ USER: Final = "tocsin.user"
 
 
 class Guard:
-    """ASGI middleware. With `password`, every request has to bring it (HTTP Basic, under any name). Without, only requests
-    to a name of this machine (`hosts`) are answered, so that no page from elsewhere reaches in through a name that it
+    """ASGI middleware. With `password`, every request has to bring it (HTTP Basic, under any name, or as a Bearer key).
+    Without, only requests to a name of this machine (`hosts`) are answered, so that no page from elsewhere reaches in through a name that it
     points here. What changes something has to come from the console's own pages or from a program."""
 
     def __init__(self, app: ASGIApp, password: str, hosts: Iterable[str]) -> None:
@@ -65,18 +66,22 @@ class Guard:
             user, password = _credentials(headers.get("authorization", ""))
             if not secrets.compare_digest(password, self._password):
                 challenge = {"WWW-Authenticate": 'Basic realm="Tocsin", charset="UTF-8"'}
-                return problem(401, "this console wants its password", challenge)
+                return problem(401, "this wants its password or key", challenge)
             scope[USER] = user
         elif _host(headers.get("host", "")) not in self._hosts:
-            return problem(421, "this console answers to this machine's own names only: set web.password for others")
+            return problem(
+                421, "this answers to this machine's own names only: with a password or key it answers to others"
+            )
         origin = headers.get("origin")
         if scope["method"] not in ("GET", "HEAD") and origin and urlsplit(origin).netloc != headers.get("host"):
-            return problem(403, "only the console's own pages may do this")
+            return problem(403, "only this server's own pages may do this")
         return None
 
 
 def _credentials(authorization: str) -> tuple[str, bytes]:
     scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return "", encoded.strip().encode("latin-1", "replace")  # as headers are read
     try:
         user, _, password = base64.b64decode(encoded, validate=True).partition(b":")
     except ValueError:

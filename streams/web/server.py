@@ -1,4 +1,4 @@
-"""The console listens: on a port of its own, in a thread of its own."""
+"""What we serve over HTTP listens: on a port of its own, in a thread of its own."""
 
 import socket
 import threading
@@ -9,7 +9,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from processors.errors import ConfigurationError
-from streams.service_settings import WebSettings
+from streams.service_settings import PushSettings, WebSettings
 from streams.web.guard import LOOPBACK
 
 _TRIED: Final = 50
@@ -20,10 +20,10 @@ class WebServer:
     """Serves `app` at `address` from entry to exit; a context manager.
 
     Takes the port that is set, or with `or_next` the next one that is free. Raises ConfigurationError where none is, or
-    where others than this machine could reach it without a password.
+    where others than this machine could reach it without a password or key.
     """
 
-    def __init__(self, app: ASGIApp, settings: WebSettings, *, or_next: bool = False) -> None:
+    def __init__(self, app: ASGIApp, settings: WebSettings | PushSettings, *, or_next: bool = False) -> None:
         check_open_to(settings)
         self._socket = _listening(settings, _TRIED if or_next else 1)
         self.port: int = self._socket.getsockname()[1]
@@ -60,16 +60,17 @@ class WebServer:
         return bool(self._server.started) and self._thread.is_alive()
 
 
-def check_open_to(settings: WebSettings) -> None:
-    """Raises ConfigurationError where the console would be open to a network without a password."""
-    if settings.host not in LOOPBACK and not settings.password:
+def check_open_to(settings: WebSettings | PushSettings) -> None:
+    """Raises ConfigurationError where it would be open to a network without a password or key."""
+    section, secret = _names(settings)
+    if settings.host not in LOOPBACK and not getattr(settings, secret):
         raise ConfigurationError(
-            f"web.host is {settings.host}, which others can reach: set web.password too "
-            "(TOCSIN_WEB_PASSWORD), or leave web.host at 127.0.0.1"
+            f"{section}.host is {settings.host}, which others can reach: set {section}.{secret} too "
+            f"(TOCSIN_{section.upper()}_{secret.upper()}), or leave {section}.host at 127.0.0.1"
         )
 
 
-def _listening(settings: WebSettings, tries: int) -> socket.socket:
+def _listening(settings: WebSettings | PushSettings, tries: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     why = ""
     for port in range(settings.port, min(settings.port + tries, 65_536)):
@@ -83,6 +84,12 @@ def _listening(settings: WebSettings, tries: int) -> socket.socket:
             why = error.strerror or str(error)
         else:
             return listening
+    section, _ = _names(settings)
     raise ConfigurationError(
-        f"cannot show the console on {settings.host}:{settings.port}: {why}; set web.port or web.host"
+        f"cannot listen on {settings.host}:{settings.port}: {why}; set {section}.port or {section}.host"
     )
+
+
+def _names(settings: WebSettings | PushSettings) -> tuple[str, str]:
+    """The section that `settings` are of, and the name in it of what strangers have to bring."""
+    return ("web", "password") if isinstance(settings, WebSettings) else ("push", "key")

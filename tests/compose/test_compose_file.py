@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from streams.cli import app
 from streams.services.monitor import Monitor, Progress
-from streams.services.runner import SERVICES
+from streams.services.runner import SERVICES, addresses_of
 from streams.settings import Settings, declarations, load_settings
 from streams.stack.install import ELASTICSEARCH_VERSION, KAFKA_VERSION
 
@@ -40,7 +40,8 @@ def test_every_variable_is_explained_in_the_example_and_none_is_left_over() -> N
 def test_secrets_have_no_default_and_are_asked_for() -> None:
     secrets = {name for name, value in example().items() if value.startswith("change-me")}
     assert secrets == {"ELASTIC_PASSWORD", "KIBANA_PASSWORD", "INDEX_PASSWORD", "KIBANA_KEY", "GRAFANA_PASSWORD"} | {
-        "CONSOLE_PASSWORD"
+        "CONSOLE_PASSWORD",
+        "PUSH_KEY",
     }
     assert all(rest.startswith(":?") for name, rest in variables(TEXT) if name in secrets)
     with pytest.raises(ValueError, match="INDEX_PASSWORD has to be set"):
@@ -68,6 +69,12 @@ def test_addresses_are_those_of_the_services_and_their_ports() -> None:
         for server in ("triton-gpu", "triton-cpu")
         for network in services()[server]["networks"].values()
     )
+    found = addresses_of(settings("web"))
+    ports = {name: declarations()[f"services.{name}_port"].default for name in found}
+    assert found == {
+        name: (name, f"{'0.0.0.0' if name == 'web' else name}:{ports[name]}")
+        for name in ("enrich", "detect", "index", "clock", "web")
+    }
     assert settings("index").elasticsearch.servers == ("https://elasticsearch:9200",)
     kafka = services()["kafka"]["environment"]
     assert "INTERNAL://kafka:9092" in kafka["KAFKA_ADVERTISED_LISTENERS"]

@@ -57,6 +57,7 @@ NOT_TO_BE_ASKED = {
     "services.index_port": "1",
     "services.clock_port": "1",
     "services.web_port": "1",
+    "services.collect_port": "1",
 }
 HEAVY = {
     "numpy",

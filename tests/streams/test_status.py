@@ -15,7 +15,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from processors.detection import DetectorSettings
-from processors.errors import PoisonError
+from processors.errors import ConfigurationError, PoisonError
 from processors.messages import DeadLetter, Origin
 from streams import cli
 from streams.codec import encode
@@ -24,6 +24,7 @@ from streams.kafka_clients import producer
 from streams.partition_detector import PartitionDetector, Place
 from streams.services.detect_metrics import DetectMetrics
 from streams.services.monitor import Monitor, Progress
+from streams.services.runner import addresses_of
 from streams.settings import Settings, load_settings
 from streams.stack.kafka import Kafka
 from streams.status import Unknown, as_record, read_status
@@ -37,6 +38,26 @@ def page(settings: Settings, width: int = 120) -> str:
     console = Console(width=width, record=True, file=StringIO())
     console.print(status_page(read_status(settings)))
     return console.export_text()
+
+
+def test_services_on_other_hosts_are_found_by_their_addresses() -> None:
+    given = "enrich=one:9101,enrich=two:9101,collect=three:9106"
+    settings = load_settings(None, {}, {"services.addresses": given, "services.clock_port": "7"})
+    assert addresses_of(settings) == {
+        "enrich": ("enrich", "one:9101"),
+        "enrich on two:9101": ("enrich", "two:9101"),
+        "collect": ("collect", "three:9106"),
+        "detect": ("detect", "127.0.0.1:9102"),
+        "index": ("index", "127.0.0.1:9103"),
+        "clock": ("clock", "127.0.0.1:7"),
+        "web": ("web", "127.0.0.1:9105"),
+    }
+
+
+@pytest.mark.parametrize("wrong", ["enrich", "enrich=", "enrich=host", "enrich=host:x", "stranger=host:1", "enrich=:1"])
+def test_an_address_that_is_none_is_refused(wrong: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"services\.addresses has"):
+        addresses_of(load_settings(None, {}, {"services.addresses": wrong}))
 
 
 def letter(reason: str, offset: int) -> DeadLetter:

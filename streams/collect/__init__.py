@@ -1,0 +1,1 @@
+"""Sources that flow by themselves: feeds that are asked, files that grow, programs that push."""

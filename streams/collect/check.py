@@ -1,0 +1,92 @@
+"""One look at a source without sending anything: what is there, and what would be sent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from processors.errors import PoisonError
+from processors.messages import Document
+from streams.codec import decode_document, encode
+from streams.collect.declared import Source
+from streams.collect.fetch import FetchError, Limits
+from streams.collect.look import find
+from streams.collect.sender import Outlets
+from streams.collect.tail import read_on
+from streams.settings import Settings
+from streams.terminal import visible
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """How a source was found: `well`, and the documents that would be sent, oldest first; `notes` tell the rest."""
+
+    well: bool
+    documents: Sequence[Document]
+    notes: Sequence[str]
+
+
+def check_source(source: Source, settings: Settings, limits: Limits) -> Checked:
+    """Look at `source` as collect would the first time."""
+    if source.push:
+        push = settings.push
+        return Checked(True, (), (f"waits at http://{push.host}:{push.port}/v1/documents for what programs push",))
+    if source.path:
+        return _check_file(source, Outlets(settings))
+    try:
+        found = find(source, {}, limits)
+    except FetchError as error:
+        return Checked(False, (), (f"{error.outcome}: {error}",))
+    assert found is not None, "without a cursor nothing is unchanged"
+    documents, notes = [], []
+    refused = undated = 0
+    for _, document in found.documents(source):
+        if document is None:
+            undated += 1
+            continue
+        try:
+            documents.append(decode_document(encode(document), source.kind, now=found.now))
+        except PoisonError as error:
+            refused += 1
+            notes.append(f"refused: {error.reason}: {error}")
+    if undated:
+        notes.insert(
+            0, f"{undated} items without a time that can be meant: not sent at the first look, as they may be old"
+        )
+    if found.listing.broken:
+        notes.insert(0, f"the XML is broken ({found.listing.broken}): read as far as it goes")
+    return Checked(bool(documents or undated), documents, notes[:5] + ([f"{refused} refused"] if refused > 4 else []))
+
+
+def _check_file(source: Source, outlets: Outlets) -> Checked:
+    try:
+        batch = read_on(source, outlets, {}, datetime.now(UTC))
+    except OSError as error:
+        return Checked(False, (), (f"cannot read {source.path}: {error.strerror or error}",))
+    if batch is None:
+        return Checked(False, (), (f"{source.path} is not there, or holds no whole line",))
+    sound = [record for record in batch.records if record.topic != outlets.letters]
+    notes = [f"{batch.behind:,} bytes follow"] if batch.behind else []
+    if refused := len(batch.records) - len(sound):
+        notes.append(f"{refused} of the first {len(batch.records)} lines are refused")
+    return Checked(bool(sound), [decode_document(record.value, source.kind) for record in sound], notes)
+
+
+def checked_view(source: Source, checked: Checked, items: int) -> RenderableType:
+    """What is shown of it. Texts of others are shown as they are, never as markup."""
+    style = "bold green" if checked.well else "bold red"
+    where = source.url or source.path or "push"
+    lines: list[RenderableType] = [
+        Text.assemble((f"{visible(source.name)}  ", style), (f"{source.kind}, {visible(where)}", "dim")),
+        Text(f"  {visible(source.licence)}; for {visible(source.purpose)}", "dim"),
+    ]
+    if checked.documents:
+        lines.append(Text(f"  {len(checked.documents):,} documents would be sent at the first look"))
+    for document in list(reversed(checked.documents))[:items]:
+        told = document.metadata.get("collected", {}).get("time", "published")
+        words = visible(" ".join((document.title or document.text).split())[:100])
+        lines.append(Text(f"  {document.published_at:%d %b %Y %H:%M} ({told})  {words}"))
+    lines += [Text(f"  {visible(note)}", "" if checked.well else "red") for note in checked.notes]
+    return Group(*lines, Text(""))
