@@ -40,7 +40,7 @@ LOOK_SECONDS: Final = 0.5
 """Between two looks at files, at whether to stop, at what changed of the state."""
 
 LAG_SECONDS: Final = 5.0
-LEAVE_SECONDS: Final = 5.0
+LEAVE_SECONDS: Final = 3.0
 """For what is under way when told to stop; the next start reads back what Kafka has of it."""
 
 _GIVEN_UP: Final = "this collect was silent for so long that another may have begun: the next start stands by"
