@@ -58,10 +58,12 @@ def topic_deleted(trial: Trial) -> None:
     deleted = f"{trial.witness.prefix}.mentions"
     trial.deployment.start(*SERVICES)
     trial.deployment.wait_until_ready()
+    feed = trial.feed(trial.documents(2000), 20)
+    before = trial.count("documents")
+    trial.until(lambda: trial.count("documents") > before, "there is load")
     began = time.monotonic()
     delete(trial, deleted)
     trial.done["topic deleted meanwhile"] += 1
-    feed = trial.feed(trial.documents(2000), 20)
     try:
         for service in ("enrich", "detect"):
             trial.gives_up(service, f"missing: {deleted}; run `tocsin topics create`", seconds=240)
