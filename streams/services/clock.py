@@ -58,18 +58,15 @@ class ClockMetrics:
 
 
 def run(settings: Settings, monitor: Monitor, stop: threading.Event) -> None:
-    """Tick until `stop` is set. Raises ConfigurationError where the topics are not as they should be, or where the log's
-    time lies in the future. While Kafka is away the clock is not ready, and goes on when it is back."""
+    """Tick until `stop` is set. Raises ConfigurationError where the topics are not, or no longer, as they should be, or where
+    the log's time lies in the future. While Kafka is away the clock is not ready, and goes on when it is back."""
     interval = timedelta(seconds=settings.clock.canary_seconds)
     watch = CanaryWatch(interval, _now()) if interval else None
     metrics = ClockMetrics(monitor.registry, watch)
     pauses = waits(settings.services)
-    checked = False
     while not stop.is_set():
         try:
-            if not checked:
-                check_topics(settings)
-                checked = True
+            check_topics(settings)  # again after each failure: what does not answer may be a topic that is gone
             with broker_errors(settings.kafka, "ticking"), _Clock(settings, metrics, watch) as clock:
                 pauses = waits(settings.services)
                 clock.tick_until(stop, monitor)

@@ -19,6 +19,7 @@ from processors.linking import Linker
 from processors.messages import Canary, Document, Tick
 from streams.codec import decode, decode_document, encode
 from streams.feed_lease import FeedLease
+from streams.kafka_clients import admin
 from streams.log_reader import tick_of
 from streams.services import clock
 from streams.services.clock_canary import CanaryWatch, canary_document
@@ -150,6 +151,26 @@ def test_without_topics_the_clock_says_what_to_do(kafka: Kafka) -> None:
     prefix = new_prefix(kafka, topics=False)
     with pytest.raises(ConfigurationError, match="tocsin topics create"):
         clock.run(prefix.settings, Monitor("clock", Progress(10)), threading.Event())
+
+
+def test_a_topic_that_is_deleted_meanwhile_ends_the_clock_with_its_name(kafka: Kafka) -> None:
+    prefix = new_prefix(kafka, **FAST)
+    failures: list[TocsinError] = []
+
+    def tick() -> None:
+        try:
+            clock.run(prefix.settings, Monitor("clock", Progress(10)), threading.Event())
+        except TocsinError as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=tick, daemon=True)
+    thread.start()
+    wait_for(lambda: all(ticks(prefix).values()))
+    with admin(prefix.settings.kafka) as client:
+        client.delete_topics([prefix.name("social")])
+    thread.join(PATIENCE)
+    assert [type(failure) for failure in failures] == [ConfigurationError]
+    assert f"missing: {prefix.name('social')}" in str(failures[0])
 
 
 def test_while_kafka_is_away_the_clock_waits_and_says_so() -> None:
