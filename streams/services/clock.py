@@ -32,6 +32,9 @@ from streams.topics_admin import check_topics
 ROUND_SECONDS: Final = 10.0
 """Longest wait until the ticks of one round are acknowledged."""
 
+LOOK_SECONDS: Final = 1.0
+"""Between two looks at whether a canary is due or came back: an interval of canaries may be shorter than that of ticks."""
+
 AHEAD: Final = timedelta(minutes=1)
 """A log whose time is further ahead than this is no matter of two computers' clocks."""
 
@@ -111,7 +114,7 @@ class _Clock:
                 monitor.progress.stuck(f"a canary: none came back for {MISSED} intervals")
             else:
                 monitor.progress.made()
-            stop.wait(max(0.0, (at + self._every - _now()).total_seconds()))
+            stop.wait(min(max(0.0, (at + self._every - _now()).total_seconds()), LOOK_SECONDS))
 
     def _tick(self, at: datetime) -> None:
         value = encode(Tick(at))
