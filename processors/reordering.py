@@ -83,9 +83,8 @@ class SortBuffer:
     def __init__(self) -> None:
         """Nothing waits."""
         self._order: list[_Place] = []  # a heap
-        self._held: dict[int, Held] = {}
-        self._places: dict[int, _Place] = {}
-        self._owners: dict[str, set[str]] = {}  # identity → whose records of it wait
+        self._held: dict[int, tuple[_Place, Held]] = {}
+        self._owners: dict[str, tuple[str, ...]] = {}  # identity → whose records of it wait
         self.size = 0
         """Bytes of all records that wait."""
 
@@ -114,28 +113,25 @@ class SortBuffer:
     def pop(self) -> tuple[Held, frozenset[str]]:
         """The earliest, which waits no longer, and the keys of the pieces that this changes."""
         place = heappop(self._order)
-        held = self._held.pop(place.offset)
-        del self._places[place.offset]
+        _, held = self._held.pop(place.offset)
         self.size -= len(held.original)
-        owners = self._owners[place.identity]
-        owners.discard(place.owner)
-        if not owners:
-            del self._owners[place.identity]
+        owners = tuple(owner for owner in self._owners.pop(place.identity) if owner != place.owner)
+        if owners:
+            self._owners[place.identity] = owners
         return held, self._keys(held)
 
     def names(self) -> list[str]:
         """The names of all pieces, sorted."""
-        return sorted(name for held in self._held.values() for name in _names(held))
+        return sorted(name for _, held in self._held.values() for name in _names(held))
 
     def read(self, name: str) -> bytes | None:
         """One piece as JSON; None when there is none."""
         offset, _, part = name.partition("/")
-        held = self._held.get(int(offset))
-        if held is None:
+        if int(offset) not in self._held:
             return None
+        place, held = self._held[int(offset)]
         begin = int(part) * _PART_CHARACTERS
         text = held.original.decode()[begin : begin + _PART_CHARACTERS]
-        place = self._places[held.offset]
         stages = [[stage, at.decode("latin-1")] for stage, at in held.stages]
         return sealed(self.prefix, [format_instant(place.published_at), place.identity, place.owner, stages, text])
 
@@ -154,9 +150,8 @@ class SortBuffer:
 
     def _put(self, place: _Place, held: Held) -> None:
         heappush(self._order, place)
-        self._held[held.offset] = held
-        self._places[held.offset] = place
-        self._owners.setdefault(place.identity, set()).add(place.owner)
+        self._held[held.offset] = place, held
+        self._owners[place.identity] = (*self._owners.get(place.identity, ()), place.owner)
         self.size += len(held.original)
 
     def _keys(self, held: Held) -> frozenset[str]:
@@ -210,7 +205,8 @@ class EventTimeDetector:
         if clock.now is None:
             yield Judged("tick")
             return
-        yield from self._release(clock.now + self._ahead, clock)
+        if self._buffer:
+            yield from self._release(clock.now + self._ahead, clock)
         yield Judged("tick", self._detector.apply(Tick(clock.now), clock))
 
     def finish(self, clock: Clock) -> Iterator[Judged]:

@@ -61,8 +61,9 @@ class Adoption:
 class Applied:
     """How far a partition is applied, and what must be true of its state.
 
-    `offset` is that of the next record; `began` the first that the state knows; what records before `silent_below`
-    brought about was published by an earlier state, before a rebuild. `adoptions` are never empty, rising by offset.
+    `offset` is that of the next record, of which the first `steps` effects were published before the state was saved;
+    `began` the first that the state knows; what records before `silent_below` brought about was published by an earlier
+    state, before a rebuild. `adoptions` are never empty, rising by offset.
     `heard` is each origin's latest tick. `open` counts open incidents by kind. `missing` counts records that were
     not there (holes in the log). `pieces` and `checksum` are those of the state (see `Inventory`).
     """
@@ -76,6 +77,7 @@ class Applied:
     missing: int = 0
     pieces: int = 0
     checksum: int = 0
+    steps: int = 0
     state_version: int = STATE_VERSION
 
     @property
@@ -105,7 +107,8 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """How far a partition is published: everything that the records before `offset` brought about is out.
+    """How far a partition is published: everything that the records before `offset` brought about is out, and the first
+    `steps` effects of the record there: a tick that many waited for takes several transactions.
 
     `missing` counts records that were not there, as in `Applied`. `told` is a checksum over the alerts and points that were
     published since the state was last written: what is applied again has to give the same.
@@ -114,6 +117,7 @@ class Published:
     offset: int
     missing: int = 0
     told: int = 0
+    steps: int = 0
     state_version: int = STATE_VERSION
 
     def encode(self) -> bytes:

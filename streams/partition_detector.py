@@ -88,6 +88,8 @@ class PartitionDetector:
         self._missing = applied.missing
         self._open = Counter(applied.open)
         self._told = 0
+        self._steps = applied.steps
+        self._resumed: _Resumed | None = None
         self._changed: set[str] = set()
 
     @classmethod
@@ -138,19 +140,20 @@ class PartitionDetector:
         self, records: Iterable[LogRecord], published: Published, beat: Callable[[], None] = lambda: None
     ) -> None:
         """Apply again, telling nothing, the records after the state was saved up to where all is `published`; `beat` is told
-        of every step.
+        of every step. Of the record there, what is published already is not told again when it is applied.
 
-        Raises InvariantError where they do not give what was published then.
+        Raises InvariantError, at the latest when that record is applied, where they do not give what was published then.
         """
         for record in records:
             for effects in self.apply(record):
                 self.publish(effects)
                 beat()
-        if self.published != published:
-            raise InvariantError(
-                f"the log applied again gives {self.published}, but {published} was written: another release judged it, "
-                "or records are missing"
-            )
+        reached = self.published
+        if published.steps and replace(reached, told=published.told, steps=published.steps) == published:
+            self._resumed = _Resumed(self._steps, self._told, published)
+            self._steps = published.steps
+        elif reached != published:
+            raise _contradiction(reached, published)
 
     def adopt(self, settings: DetectorSettings) -> None:
         """Go on by other settings, exactly as after a `restore` with them."""
@@ -168,7 +171,12 @@ class PartitionDetector:
     @property
     def published(self) -> Published:
         """How far all is published, once what was applied is: to be written with it."""
-        return Published(self._offset, self._missing, self._told)
+        return Published(self._offset, self._missing, self._told, self._steps)
+
+    @property
+    def is_amid(self) -> bool:
+        """Whether the next record is published in part."""
+        return self._steps > 0
 
     @property
     def unsaved(self) -> int:
@@ -205,22 +213,34 @@ class PartitionDetector:
         """
         if record.offset < self._offset:
             raise InvariantError(f"{self.place} is applied up to offset {self._offset}: {record.offset} came again")
-        for effects in self._process(record):
+        resumed, known, count = self._resumed, self._steps, 0
+        for count, effects in enumerate(self._process(record), start=1):
             self._changed |= effects.changed
             for alert in effects.alerts:
                 self._open[alert.kind] += {"open": 1, "close": -1}.get(alert.event, 0)
-            if record.offset < self._applied.silent_below:
+            if count <= known and resumed is not None:
+                resumed.check(count, self._messages(effects))
+            if count <= known or record.offset < self._applied.silent_below:
                 effects = Effects(effects.outcome, changed=effects.changed, source=effects.source)
+            self._steps = max(count, known)
             yield effects
+        if count < known:
+            raise InvariantError(
+                f"{self.place}: the record at {record.offset} has {count} effects, {known} are published"
+            )
+        self._resumed, self._steps = None, 0
         self._missing += record.offset - self._offset
         self._offset = record.offset + 1
 
     def publish(self, effects: Effects) -> list[Message]:
         """What is to be published of effects, to be asked in their order."""
+        messages = self._messages(effects)
+        self._told = _checksum(messages, self._told)
+        return messages
+
+    def _messages(self, effects: Effects) -> list[Message]:
         messages = [Message("alerts", alert.incident, encode(alert), alert) for alert in effects.alerts]
         messages += [Message("series", point.series, encode(point)) for point in effects.points]
-        for message in messages:
-            self._told = crc32(message.value, self._told)
         if effects.dead_letter is not None:
             messages.append(Message("deadletters", effects.dead_letter.id, encode(effects.dead_letter)))
         if effects.canary is not None:
@@ -241,6 +261,7 @@ class PartitionDetector:
             heard=dict(self._clock.heard),
             open={kind: count for kind, count in self._open.items() if count},
             missing=self._missing,
+            steps=self._steps,
             pieces=len(self._inventory),
             checksum=self._inventory.checksum,
             state_version=STATE_VERSION,
@@ -299,6 +320,38 @@ class PartitionDetector:
     def _refused(self, offset: int, original: bytes, error: Exception) -> Effects:
         origin = Origin(self.place.topic, self.place.partition, offset)
         return Effects("dead-letter", dead_letter=dead_letter("detect", refusal_of(error), origin, original))
+
+
+@dataclass
+class _Resumed:
+    """A record that was published in part by an earlier process: of its effects, those after `first` were `published` since
+    the state was saved, behind others with the checksum `told`."""
+
+    first: int
+    told: int
+    published: Published
+
+    def check(self, count: int, messages: Iterable[Message]) -> None:
+        """Raises InvariantError where the effects up to `count` are not those that were published."""
+        if count > self.first:
+            self.told = _checksum(messages, self.told)
+        if count == self.published.steps and self.told != self.published.told:
+            raise _contradiction(replace(self.published, told=self.told), self.published)
+
+
+def _checksum(messages: Iterable[Message], told: int) -> int:
+    """The checksum over the alerts and points among `messages` after those with the checksum `told`."""
+    for message in messages:
+        if message.topic in ("alerts", "series"):
+            told = crc32(message.value, told)
+    return told
+
+
+def _contradiction(reached: Published, published: Published) -> InvariantError:
+    return InvariantError(
+        f"the log applied again gives {reached}, but {published} was written: another release judged it, or records are "
+        "missing"
+    )
 
 
 def reader_of(log: LogName) -> Read:

@@ -8,6 +8,7 @@ is written once. Whoever starts in between applies what came after the state aga
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from processors.errors import InvariantError
@@ -16,7 +17,7 @@ from processors.reordering import Stages
 from streams.applied import APPLIED, PUBLISHED
 from streams.cloud_events import event_headers
 from streams.log_reader import header_of
-from streams.partition_detector import LogRecord, Message, PartitionDetector
+from streams.partition_detector import Effects, LogRecord, Message, PartitionDetector
 from streams.services.detect_transactions import FencedError, Transactions
 from streams.services.kafka_batches import Record
 from streams.topics import TYPE_HEADER, Topics
@@ -35,21 +36,37 @@ _BY_PARTITION: Final = ("alerts", "series")
 _DELETED_AT_ONCE: Final = 5_000
 
 _PUBLISHED_AT_ONCE: Final = 20_000
-"""Results after which a transaction takes no further record: a tick that many waited for brings about a lot."""
+"""Results after which a transaction ends, amid a record if need be: the broker gives it a few seconds only."""
 
 
-class Committed(NamedTuple):
-    """What one transaction of so many `records` made true. `outcomes` counts what waited once more when it is judged. `waited` are, for each alert, the milliseconds since its document reached a stage;
-    `sources` those of the documents."""
+@dataclass(slots=True)
+class Committed:
+    """What one transaction made true, of so many `records` that are applied with it.
 
-    records: int
-    outcomes: Counter[str]
-    reasons: Counter[str]
-    alerts: tuple[Alert, ...]
-    points: int
-    sources: frozenset[str]
-    waited: tuple[tuple[str, int], ...]
-    seconds: float
+    `outcomes` counts what waited for the clock once more when it is judged. `waited` are, for each alert, the milliseconds
+    since its document reached a stage; `sources` those of the documents.
+    """
+
+    records: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    alerts: list[Alert] = field(default_factory=list)
+    points: int = 0
+    sources: set[str] = field(default_factory=set)
+    waited: list[tuple[str, int]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def note(self, effects: Effects) -> None:
+        """Count what became of one record."""
+        self.outcomes[effects.outcome] += effects.outcome != "step"
+        self.points += len(effects.points)
+        if effects.source is not None:
+            self.sources.add(effects.source)
+        if effects.alerts:
+            self.alerts += effects.alerts
+            self.waited += waits(effects.stages, int(time.time() * 1000))
+        if effects.dead_letter is not None:
+            self.reasons[effects.dead_letter.reason] += 1
 
 
 class Saved(NamedTuple):
@@ -119,55 +136,40 @@ class OwnedPartition:
 
     def transact(self, records: Sequence[Any]) -> Iterator[Committed]:
         """Apply records as they came from the consumer, and make what they bring about true, in as many transactions as
-        that takes.
+        that takes: a tick that many waited for takes several.
 
         Raises InvariantError for a gap in the offsets, after everything before it is committed: a hole in the log looks
         the same after a restart, and is then counted and passed over.
         """
         sound = contiguous([record.offset for record in records], self.offset, self._is_fresh)
-        done = 0
-        while done < sound:
-            committed = self._transact(records[done:sound])
-            done += committed.records
-            yield committed
+        done, started = Committed(), time.perf_counter()
+        results: list[Record] = []
+        for record in records[:sound]:
+            # 1. Apply each record, step by step, and note what it brings about.
+            for effects in self.detector.apply(log_record(record)):
+                self._beat()
+                done.note(effects)
+                results += self._results(self.detector.publish(effects), record.offset, effects.stages)
+                if len(results) >= _PUBLISHED_AT_ONCE:
+                    yield self._publish(results, done, started)
+                    done, results, started = Committed(), [], time.perf_counter()
+            done.records += 1
+        if done.records:
+            yield self._publish(results, done, started)
         if sound < len(records):
             raise InvariantError(
                 f"{self.place}: offset {self.offset} was expected, {records[sound].offset} came; if the log has a hole "
                 "there, the next start finds the same and goes on behind it"
             )
 
-    def _transact(self, records: Sequence[Any]) -> Committed:
-        started = time.perf_counter()
-        outcomes: Counter[str] = Counter()
-        reasons: Counter[str] = Counter()
-        alerts: list[Alert] = []
-        waited: list[tuple[str, int]] = []
-        sources: set[str] = set()
-        results: list[Record] = []
-        points = 0
-        # 1. Apply each record, and note what it brings about.
-        for count, record in enumerate(records, start=1):
-            for effects in self.detector.apply(log_record(record)):
-                self._beat()
-                outcomes[effects.outcome] += effects.outcome != "step"
-                points += len(effects.points)
-                if effects.source is not None:
-                    sources.add(effects.source)
-                if effects.alerts:
-                    alerts += effects.alerts
-                    waited += waits(effects.stages, int(time.time() * 1000))
-                if effects.dead_letter is not None:
-                    reasons[effects.dead_letter.reason] += 1
-                results += self._results(self.detector.publish(effects), record.offset, effects.stages)
-            if len(results) >= _PUBLISHED_AT_ONCE:
-                break
+    def _publish(self, results: list[Record], done: Committed, started: float) -> Committed:
         # 2. How far all is published is part of it.
         results.append(self._state(PUBLISHED, self.detector.published.encode()))
         # 3. All of it becomes true at once, the group's offset too.
         self._commit(results)
         self._is_fresh = False
-        seconds = time.perf_counter() - started
-        return Committed(count, outcomes, reasons, tuple(alerts), points, frozenset(sources), tuple(waited), seconds)
+        done.seconds = time.perf_counter() - started
+        return done
 
     def _commit(self, records: Sequence[Record]) -> None:
         self._transactions.commit(records, (self.place.topic, self.place.partition), self.offset, self._group)

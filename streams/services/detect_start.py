@@ -16,7 +16,7 @@ from typing import Final
 
 from processors.detection import DetectorSettings
 from processors.errors import ConfigurationError, InvariantError, PoisonError
-from streams.applied import APPLIED, PUBLISHED, Adoption, Applied, Published, differences
+from streams.applied import APPLIED, PUBLISHED, Adoption, Applied, Published, differences, hash_of
 from streams.partition_detector import LogRecord, PartitionDetector, Place, applied_of, published_of
 
 _LOG: Final = logging.getLogger("tocsin.detect")
@@ -129,7 +129,7 @@ def _restored(
 ) -> PartitionDetector:
     """The detector as it was when it published last, with `settings` from there on. Raises InvariantError."""
     applied, published = applied_of(found.pieces), published_of(found.pieces)
-    if applied.offset == published.offset:
+    if applied.offset == published.offset and not published.steps:
         return PartitionDetector.restore(place, settings, origins, found.pieces)
     try:
         former = applied.adopted.restored()
@@ -140,6 +140,11 @@ def _restored(
         ) from None
     detector = PartitionDetector.restore(place, former, origins, found.pieces)
     detector.catch_up(read(applied.offset, published.offset), published, beat)
+    if detector.is_amid and hash_of(settings) != applied.adopted.hash:
+        raise ConfigurationError(
+            f"{place} was left in the midst of what the record at offset {detector.offset} brings about: start detect once "
+            "more with the former settings, then adopt the new ones"
+        )
     detector.adopt(settings)
     return detector
 

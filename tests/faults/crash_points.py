@@ -73,7 +73,7 @@ POINTS: Final[dict[str, Point]] = {
     ),
     "detect-published": Point(
         "detect",
-        "streams.services.detect_partition:OwnedPartition._transact",
+        "streams.services.detect_partition:OwnedPartition._publish",
         "after",
         "published, the state not saved",
     ),

@@ -225,7 +225,7 @@ def test_what_waits_is_bounded_and_the_earliest_gives_way() -> None:
     fates = [log.take(record) for record in large]
     assert fates[0] == ["held"]
     assert ["held", "early"] in fates
-    assert sum(len(one.original) for one in log.detector._buffer._held.values()) <= 1_000_000
+    assert sum(len(one.original) for _, one in log.detector._buffer._held.values()) <= 1_000_000
     early = [one.held for one in log.judged if one.fate == "early" and one.held]
     waiting = log.detector.waiting
     assert min(read(held.original).document.published_at for held in early) < min(
@@ -248,7 +248,7 @@ def test_a_record_that_waits_comes_back_to_the_byte_in_small_pieces(text: str, t
     record = replace(mention(name), document=replace(name, url='"\\😀' * 12_000 * times + text))
     log.take(record)
     log.restart()
-    [held] = log.detector._buffer._held.values()
+    [(_, held)] = log.detector._buffer._held.values()
     assert held == Held(0, encode(record))
 
 

@@ -122,6 +122,14 @@ def test_what_is_published_beyond_the_state_is_applied_again_before_settings_are
     assert [entry.offset for entry in applied_of(saved(begun.detector)).adoptions] == [0, 8]
 
 
+def test_what_was_published_in_part_is_finished_by_the_settings_that_began_it() -> None:
+    amid = replace(AHEAD, log_end=9, pieces={**AHEAD.pieces, PUBLISHED: Published(8, steps=1).encode()})
+    begun = begin(amid)
+    assert (begun.detector.offset, begun.detector.is_amid) == (8, True)
+    with pytest.raises(ConfigurationError, match=r"offset 8.*once more with the former settings"):
+        begin(amid, CHANGED, adopt=True)
+
+
 def test_what_another_release_published_beyond_the_state_is_left_to_it() -> None:
     applied = applied_of(AHEAD.pieces)
     foreign = replace(applied, adoptions=(replace(applied.adopted, hash="0" * 16),))

@@ -130,9 +130,14 @@ class Broker:
         self.save(detector)
         return detector
 
-    def publish(self, detector: PartitionDetector, records: Sequence[LogRecord]) -> None:
-        """Apply a batch, and make true what it brings about."""
-        self.published += told(detector, records)
+    def publish(self, detector: PartitionDetector, records: Sequence[LogRecord], effects: int | None = None) -> None:
+        """Apply a batch, and make true what it brings about: all of it, or only so many of its effects."""
+        messages: list[Message] = []
+        for found in (found for record in records for found in detector.apply(record)):
+            messages += detector.publish(found)
+            if effects is not None and (effects := effects - 1) == 0:
+                break
+        self.published += messages
         self.state[PUBLISHED] = detector.published.encode()
 
     def save(self, detector: PartitionDetector) -> None:
@@ -162,7 +167,7 @@ def test_wherever_state_is_saved_and_restored_outcomes_and_state_are_the_same(cu
 Step = tuple[str, int]
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["publish", "publish", "publish", "save", "crash", "crash-applying", "crash-saving"]),
+        st.sampled_from(["publish"] * 3 + ["save", "crash", "crash-applying", "crash-publishing", "crash-saving"]),
         st.integers(1, 9),
     ),
     max_size=40,
@@ -187,6 +192,8 @@ def test_a_crash_between_any_two_steps_loses_and_doubles_nothing(steps: list[Ste
         else:
             if step == "crash-applying":
                 list(told(detector, batch))
+            elif step == "crash-publishing":
+                broker.publish(detector, batch, effects=count)
             elif step == "crash-saving":
                 list(detector.save())
             detector = broker.start()
@@ -229,6 +236,39 @@ def test_a_log_that_gives_something_else_when_it_is_applied_again_is_noticed() -
         again = PartitionDetector.restore(PLACE, QUICK, ORIGINS, broker.state)
         with pytest.raises(InvariantError, match="applied again"):
             again.catch_up(other, published)
+
+
+def test_what_is_published_in_part_is_told_to_its_end_by_the_former_settings_and_must_come_out_the_same() -> None:
+    at = next(index for index, found in enumerate(WHOLE[0]) if sum(bool(effects.points) for effects in found) > 1)
+    straight, broker = Broker(), Broker()
+    straight.publish(straight.start(), RECORDS[: at + 1])
+    detector = broker.start()
+    broker.publish(detector, RECORDS[:at])
+    told = next(count for count, effects in enumerate(WHOLE[0][at], start=1) if effects.points)
+    broker.publish(detector, [RECORDS[at]], effects=told)
+    assert published_of(broker.state).steps == told
+
+    detector = broker.start()  # a worker ends twice: before it has applied anything, and after
+    assert detector.is_amid
+    detector = broker.start()
+    broker.publish(detector, [RECORDS[at]])
+    assert not detector.is_amid
+    assert broker.published == straight.published
+    assert broker.start().offset == at + 1
+
+    broker = Broker()
+    detector = broker.start()
+    broker.publish(detector, RECORDS[:at])
+    broker.publish(detector, [RECORDS[at]], effects=told)
+    applied, published = applied_of(broker.state), published_of(broker.state)
+    for other, reason in (
+        (replace(published, told=1), "applied again"),
+        (replace(published, steps=99), "99 are published"),
+    ):
+        again = PartitionDetector.restore(PLACE, QUICK, ORIGINS, broker.state)
+        again.catch_up(RECORDS[applied.offset : at], other)
+        with pytest.raises(InvariantError, match=reason):
+            list(again.apply(RECORDS[at]))
 
 
 def test_a_state_is_written_once_for_all_that_changed_it() -> None:
