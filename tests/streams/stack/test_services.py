@@ -4,8 +4,10 @@ import os
 import re
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -13,8 +15,8 @@ from urllib.request import urlopen
 import psutil
 import pytest
 
-from processors.messages import Canary, LabelledDocument
-from streams.codec import decode
+from processors.messages import Canary, Document, LabelledDocument
+from streams.codec import decode, encode
 from streams.elastic_client import connect
 from streams.log_reader import tick_of
 from streams.settings import load_settings
@@ -24,7 +26,7 @@ from streams.topics_admin import create_topics
 from tests.patience import PATIENCE
 from tests.services.kafka_client import Prefix
 
-OWN = {"kafka.prefix": "supervised", "elasticsearch.prefix": "supervised", "clock.canary_seconds": "3"}
+OWN = {"kafka.prefix": "supervised", "elasticsearch.prefix": "supervised", "clock.canary_seconds": "10"}
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +96,34 @@ def test_a_canary_goes_from_the_clock_through_everything_and_the_clock_sees_it_r
     assert not any(prefix.records("series").values()), "it feeds no series"
     mentions = [record for records in prefix.records("mentions").values() for record in records]
     assert all(tick_of(record) for record in mentions)
+
+
+def test_what_is_live_is_judged_as_it_comes(stack: Stack, services: Services) -> None:
+    prefix = Prefix({**stack.settings, **OWN})
+    until(lambda: round_trip(stack.ports.clock), services)
+    count = 20
+    for number in range(count):
+        now = datetime.now(UTC)
+        live = Document(str(number), "live", "social", now, text=f"Boeing and Apple rise on order number {number}")
+        prefix.send("social", encode(live), number % 4)
+        time.sleep(0.2)
+    until(
+        lambda: judged(stack.ports.detect).get("applied", 0) >= 3 * count, services
+    )  # two companies, and the wide series
+    assert judged(stack.ports.detect).keys() <= {"applied", "tick", "canary"}, "nothing waited for the clock"
+
+
+def judged(port: int) -> dict[str, float]:
+    """What detect says of the records that it applied."""
+    found = re.findall(
+        r'^tocsin_detect_records_total\{log="\w+",outcome="([\w-]+)"\} ([0-9.e+]+)$',
+        page(port, "/metrics")[1],
+        re.MULTILINE,
+    )
+    counts: Counter[str] = Counter()
+    for outcome, count in found:
+        counts[outcome] += float(count)
+    return {outcome: count for outcome, count in counts.items() if count}
 
 
 def test_without_a_model_no_canary_returns_and_the_clock_is_not_ready_until_one_does(
