@@ -375,6 +375,7 @@ def test_what_is_applied_comes_back_exactly_and_another_version_is_told() -> Non
     applied = Applied(7, 0, 0, (Adoption.of(odd, 0),), {"news/0": START + timedelta(microseconds=1)}, {"volume": 2}, 1)
     assert Applied.decode(applied.encode()) == applied
     assert applied.adopted.restored() == odd
+    assert Published.decode(b'{"missing":0,"offset":3,"state_version":2,"told":7}') == Published(3, told=7)
     other = applied.encode().replace(b'"state_version":2', b'"state_version":9')
     with pytest.raises(InvariantError, match="version 9, this release reads 1 and 2"):
         applied_of({APPLIED: other})
