@@ -44,7 +44,7 @@ check: .venv/.dev      ## format, lint, types, import rules
 
 test: .venv/.dev       ## all but the rest of the joints; what proves the service on the real servers last, two files at a time
 	$(BIN)/pytest -n auto --dist loadgroup -m "not joint"
-	$(BIN)/pytest -n 2 --dist loadgroup -m joint tests/faults tests/services
+	$(BIN)/pytest -n 2 --dist loadgroup -m joint tests/faults tests/services tests/streams/stack/test_services.py
 
 bench: .venv/.dev      ## every benchmark of the service in one run, a quarter of an hour: QUICK=1 only shows that they work
 	$(BIN)/python tests/bench $(if $(QUICK),--quick)
