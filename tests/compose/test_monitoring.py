@@ -99,8 +99,18 @@ def test_every_rule_says_how_bad_it_is_and_what_is_the_matter() -> None:
         assert set(rule) <= {"alert", "expr", "for", "labels", "annotations"}
         assert rule["labels"] in ({"severity": "page"}, {"severity": "ticket"})
         assert re.fullmatch(r"\d+[smh]", rule.get("for", "1m"))
-        assert set(rule["annotations"]) <= {"summary", "description"}
+        assert set(rule["annotations"]) <= {"summary", "description", "runbook"}
         assert rule["annotations"]["summary"]
+
+
+def test_every_rule_has_its_entry_in_the_runbook_and_every_entry_its_rule() -> None:
+    runbook = (COMPOSE / "prometheus" / "RUNBOOK.md").read_text()
+    entries = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", runbook, re.MULTILINE | re.DOTALL))
+    assert entries.keys() == {rule["alert"] for rule in RULES}
+    for rule in RULES:
+        assert rule["annotations"]["runbook"] == f"RUNBOOK.md#{rule['alert'].lower()}"
+        assert "**Means.**" in entries[rule["alert"]]
+        assert "**Do.**" in entries[rule["alert"]]
 
 
 def test_what_a_summary_shows_is_left_by_its_expression() -> None:
