@@ -78,8 +78,9 @@ def run_service(name: ServiceName, settings: Settings) -> None:
     except TocsinError as error:
         code = 2 if isinstance(error, ConfigurationError) else 1
         log.error("%s", error)
-    except BaseException:
-        log.exception("the service ends: it cannot be sure of what it did last")
+    except BaseException as error:
+        what = f"{type(error).__name__}: {error}"
+        log.exception("the service ends, for it cannot be sure of what it did last: %s", what)
     finally:
         logging.shutdown()
         sys.stdout.flush()
