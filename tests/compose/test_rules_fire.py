@@ -182,6 +182,16 @@ def no_tick(world: World) -> None:
     world.timeline.go_on(4 * MINUTE, step)
 
 
+def ahead_of_the_clock(world: World) -> None:
+    world.detect.held.labels("mentions/0").set(40)
+    world.timeline.go_on(12 * MINUTE, world.well)
+
+
+def judged_early(world: World) -> None:
+    world.detect.records.labels("mentions", "early").inc(3)
+    world.timeline.go_on(2 * MINUTE, world.well)
+
+
 def late_alerts(world: World) -> None:
     def step() -> None:
         world.well()
@@ -316,6 +326,8 @@ CONDITIONS: dict[str, Callable[[World], None]] = {
     "BellBroken": no_canary,
     "BellUnwatched": no_watch,
     "TimeStandsStill": no_tick,
+    "WaitsForTheClock": ahead_of_the_clock,
+    "JudgedBeforeItsTime": judged_early,
     "AlertsLate": late_alerts,
     "ServiceDown": nobody_answers,
     "ServiceMissing": nobody_there,
