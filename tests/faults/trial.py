@@ -213,7 +213,9 @@ class Trial:
             if len(now) == self._partitions(service) and all(now[spot] > before.get(spot, 0) for spot in now):
                 return
             self.deployment.restart_what_ended()
-            assert self._feed.poll() is None, "the load ended before all was done to it: it needs more documents"
+            assert self._feed.poll() is None, (
+                f"the load ended before {service} got on: {now}; {self.deployment.readiness()}"
+            )
             assert time.monotonic() < deadline, f"{service} does not get on:\n{self.deployment.log(service)[-2000:]}"
             time.sleep(0.1)
 
