@@ -8,6 +8,7 @@ from html import escape
 from itertools import groupby
 from math import log10
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
 from results import Result, Store
@@ -64,9 +65,7 @@ class Row:
             "hits": self.hits,
             "records": sum(result.records for result in self.results),
             "alerts": sum(result.alerts for result in self.results),
-            "recovery_seconds": {"median": recoveries[len(recoveries) // 2], "longest": recoveries[-1]}
-            if recoveries
-            else None,
+            "recovery_seconds": {"median": median(recoveries), "longest": recoveries[-1]} if recoveries else None,
             "longest_alarm_delay_seconds": self.longest_alarm_delay,
             "faults": self.faults,
             "notes": [note for result in self.results for note in result.notes],
@@ -104,9 +103,7 @@ def table(rows: Sequence[Row], counter: Sequence[Result]) -> str:
     for row in rows:
         passed = sum(result.passed for result in row.results)
         hits = "; ".join(f"{count} × {name}" for name, count in sorted(row.hits.items()))
-        recovery = (
-            f"{row.recoveries[len(row.recoveries) // 2]:.1f} · {row.recoveries[-1]:.1f}" if row.recoveries else "–"
-        )
+        recovery = f"{median(row.recoveries):.1f} · {row.recoveries[-1]:.1f}" if row.recoveries else "–"
         delay = "–" if row.longest_alarm_delay is None else f"{row.longest_alarm_delay:.1f}"
         cells = (row.row, row.proves, hits, f"{passed} of {len(row.results)}", recovery, delay)
         lines.append(f"| {' | '.join(map(str, cells))} |")
@@ -155,7 +152,7 @@ byte, all offsets acknowledged.</p>
 def _line(row: Row) -> str:
     passed = sum(result.passed for result in row.results)
     recoveries = row.recoveries
-    recovery = f"{recoveries[len(recoveries) // 2]:.1f} · {recoveries[-1]:.1f}" if recoveries else ""
+    recovery = f"{median(recoveries):.1f} · {recoveries[-1]:.1f}" if recoveries else ""
     delay = "" if row.longest_alarm_delay is None else f"{row.longest_alarm_delay:.1f}"
     hits = "<br>".join(f"{count} × {escape(name)}" for name, count in sorted(row.hits.items()))
     faults = "".join(f"<br><span class=failed>{escape(fault[:400])}</span>" for fault in row.faults[:5])

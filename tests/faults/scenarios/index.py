@@ -56,7 +56,7 @@ def index_answers_wrongly(trial: Trial) -> None:
             proxy.fault = ""
             trial.over("index")
             trial.recovered("index")
-        trial.done += proxy.done
+            trial.done[f"Elasticsearch: {fault}"] = proxy.done[fault]
     assert not trial.deployment.restarts, "nobody ended over it"
 
 
