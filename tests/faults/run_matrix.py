@@ -68,16 +68,16 @@ def main() -> int:
 
 
 def chosen(quick: bool, only: str | None) -> list[Case]:
-    """The cases to run, in the order of the matrix, counter-proofs last; of each of the quick ones the first."""
+    """The cases to run, in the order of the matrix, counter-proofs last: all, those of `only`, or of each of the quick
+    scenarios the first."""
     cases = [case for scenario in declared() for case in scenario.cases()]
-    if quick:
-        cases = [case for case in cases if case.scenario.quick and case.seed == 1]
-    else:
-        cases += counter_proofs()
     if only:
         names = set(only.split(","))
-        cases = [case for case in cases if names & {case.name, case.scenario.name if not case.reverted else ""}]
-    return cases
+        named = [case for case in cases if names & {case.name, case.scenario.name}]
+        return named + [case for case in counter_proofs() if case.name in names]
+    if quick:
+        return [case for case in cases if case.scenario.quick and case.seed == 1]
+    return cases + counter_proofs()
 
 
 class Servers:
