@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, Self
 
+from processors.account import Account
 from processors.alarms import Alarms
 from processors.clock import Clock
 from processors.counts import EMPTY, Bucket, Buckets, Told
@@ -136,6 +137,23 @@ class Detector:
             self._rollback()
             raise
         return outcomes
+
+    def account(self, series: str, start: int, end: int) -> Account:
+        """What is known now about the window (start, end] of `series`, in seconds; the series was seen before."""
+        watch, history = self._watches.get(series), self._history
+        return Account(
+            tuple(self._buckets.within(series, start, end)),
+            history.exposure(series)(start, end),
+            history.expect(series),
+            history.known_stories(series),
+            history.prior(series),
+            watch.open.told if watch is not None and watch.open is not None else None,
+            history.is_warm,
+        )
+
+    def first_of(self, series: str, document: DocumentSummary) -> str | None:
+        """The identity of the first of the story in which a document counts in `series`; None where that is not known."""
+        return self._owners.first_of(owner_of(series), document)
 
     def pieces(self, keys: Iterable[str] | None = None) -> Iterator[tuple[str, bytes | None]]:
         """The state as (key, JSON) pieces of at most 64 KiB, all of them or those of `keys`; None is a tombstone.

@@ -194,6 +194,10 @@ class History:
             known = self._expectations[series] = self._expect(series, self._caught(series))
         return known
 
+    def prior(self, series: str) -> Prior:
+        """What is believed of a series besides its own data."""
+        return self._leaning(series)[0]
+
     def known_stories(self, series: str) -> float:
         """The decayed number of stories behind what is expected of a series."""
         return self._caught(series).stories
@@ -367,14 +371,17 @@ class History:
         return Member(self._series[series].sector, baseline)
 
     def _expect(self, series: str, baseline: Baseline) -> Expectation:
+        return expectation(baseline, *self._leaning(series), self._settings)
+
+    def _leaning(self, series: str) -> tuple[Prior, Pool]:
+        """What a series leans on: the level of its group, or of its company and topic, and its kind's pool."""
         kind, _, name = series.partition(":")
         pool = self.pools.get(kind) or Pool()
         if kind != "company-topic":
-            return expectation(baseline, pool.prior(self._series[series].sector), pool, self._settings)
+            return pool.prior(self._series[series].sector), pool
         prior, company = pool.prior(name.partition("/")[2]), self.expect(company_series_of(series))
         odds = _odds(prior.share) * _odds(company.share) / _odds(pool.share)
-        prior = Prior(prior.stories_rate * company.stories_rate, odds / (1 + odds))
-        return expectation(baseline, prior, pool, self._settings)
+        return Prior(prior.stories_rate * company.stories_rate, odds / (1 + odds)), pool
 
     def _profile(self, series: str) -> Profile:
         owner = company_series_of(series)

@@ -110,6 +110,11 @@ class Owners:
                 documents.append((kept.document, story))
         return documents
 
+    def first_of(self, owner: str, document: DocumentSummary) -> str | None:
+        """The identity of the first of the story of a document that was added; None where it is not known."""
+        memory = self._memories.get(owner)
+        return None if memory is None else memory.first_of(document)
+
     def terms(self, owner: str, texts: Sequence[str]) -> tuple[Term, ...]:
         """The terms that set `texts` apart from what the owner's texts usually say."""
         return leading_terms(texts, self._backgrounds.get(owner) or TermBackground(), self._settings.evidence)

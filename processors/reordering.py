@@ -179,6 +179,11 @@ class EventTimeDetector:
         self._buffer = SortBuffer()
 
     @property
+    def detector(self) -> Detector:
+        """Who judges; for looking only."""
+        return self._detector
+
+    @property
     def waiting(self) -> int:
         """How many records wait."""
         return len(self._buffer)

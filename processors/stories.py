@@ -168,6 +168,11 @@ class StoryMemory:
         key = self._firsts.get(identity)
         return None if key is None else self._story(key)
 
+    def first_of(self, document: DocumentSummary) -> str | None:
+        """The identity of the first of the story that a document, added before, belongs to; None where that is forgotten."""
+        runs = self._threads.near(document.signature, Spread.of(document).first[0])
+        return self._records[runs[0].story].spread.first[1] if runs else None
+
     def follow_up_of(self, identity: str) -> str | None:
         """The id of the story that the story of `identity` (its first) takes up again: told in a near-duplicate more
         than `gap_hours` and at most `follow_up_hours` before; the last told, where there are several."""

@@ -27,6 +27,7 @@ from streams.commands.options import Assignments, SettingsFile, instant_of, reso
 from streams.commands.run import run
 from streams.commands.scorecard import scorecard
 from streams.commands.status import status
+from streams.commands.why import why
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -50,6 +51,7 @@ app.command()(doctor)
 app.command()(feed)
 app.command()(status)
 app.command()(explain)
+app.command()(why)
 app.command()(export)
 app.command()(scorecard)
 

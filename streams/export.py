@@ -78,6 +78,10 @@ class Manifest:
     detected: tuple[Detected, ...]
     schema: int = 1
 
+    def number_of(self, log: LogName, partition: int) -> int:
+        """The partition of alerts and series that the detector of this partition of the log writes to."""
+        return self.mention_partitions if log == "wide" else partition
+
 
 def export(
     settings: Settings,

@@ -15,7 +15,7 @@ from processors.errors import ConfigurationError
 from streams.applied import Adoption
 from streams.codec import encode
 from streams.export import LOGS, Detected, ExportedPartition, Manifest, Progress, read_log, read_manifest
-from streams.partition_detector import LogName, PartitionDetector, Place
+from streams.partition_detector import LogName, LogRecord, PartitionDetector, Place
 from streams.replacing import replaced
 
 _STEP: Final = 500
@@ -75,19 +75,8 @@ def _replay(
     replayed: Replayed,
     step: Progress | None,
 ) -> None:
-    adoptions = list(as_was.adoptions)
-    detector = PartitionDetector.begin(
-        place, adoptions.pop(0).restored(), frozenset(manifest.origins), offset=max(as_was.began, exported.first)
-    )
-    number = manifest.mention_partitions if place.log == "wide" else place.partition
-    with _files(out, number) as (alerts, series, dead_letters):
-        for count, record in enumerate(read_log(folder, exported), start=1):
-            if step is not None and count % _STEP == 0:
-                step(_STEP)
-            if record.offset < as_was.began:
-                continue
-            while adoptions and adoptions[0].offset <= record.offset:
-                detector.adopt(adoptions.pop(0).restored())
+    with _files(out, manifest.number_of(place.log, place.partition)) as (alerts, series, dead_letters):
+        for detector, record in replayed_records(folder, manifest, place, exported, as_was, step):
             replayed.records += 1
             for effects in detector.apply(record):
                 replayed.alerts += len(effects.alerts)
@@ -97,6 +86,29 @@ def _replay(
                 if effects.dead_letter is not None:
                     replayed.dead_letters += 1
                     dead_letters.write(encode(effects.dead_letter) + b"\n")
+
+
+def replayed_records(
+    folder: Path,
+    manifest: Manifest,
+    place: Place,
+    exported: ExportedPartition,
+    as_was: Detected,
+    step: Progress | None = None,
+) -> Iterator[tuple[PartitionDetector, LogRecord]]:
+    """The detector of one partition, set as it was, before each record that it is to apply."""
+    adoptions = list(as_was.adoptions)
+    detector = PartitionDetector.begin(
+        place, adoptions.pop(0).restored(), frozenset(manifest.origins), offset=max(as_was.began, exported.first)
+    )
+    for count, record in enumerate(read_log(folder, exported), start=1):
+        if step is not None and count % _STEP == 0:
+            step(_STEP)
+        if record.offset < as_was.began:
+            continue
+        while adoptions and adoptions[0].offset <= record.offset:
+            detector.adopt(adoptions.pop(0).restored())
+        yield detector, record
 
 
 def _as_if(exported: ExportedPartition, log: LogName, settings: DetectorSettings) -> Detected:

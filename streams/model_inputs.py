@@ -60,9 +60,7 @@ class ModelInputs:
 
     def __init__(self, description: dict[str, Any], tokenizer: Tokenizer) -> None:
         self.lengths: tuple[int, ...] = tuple(description["lengths"])
-        self.model = ModelIdentity(
-            description["name"], description["version"], description["hash"], frozenset(description["languages"])
-        )
+        self.model = _identity(description)
         self._tokenizer = tokenizer
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self.lengths[-1])
@@ -98,6 +96,16 @@ def load_model(folder: Path) -> tuple[ModelInputs, bytes]:
         raise
     except Exception as error:  # the library raises bare Exceptions of its own
         raise cannot_load(folder, error) from error
+
+
+def described(folder: Path) -> ModelIdentity:
+    """Who the model in `folder` says it is. Raises ModelError where there is none of this contract."""
+    return _identity(_read_description(folder))
+
+
+def _identity(description: dict[str, Any]) -> ModelIdentity:
+    languages = frozenset(description["languages"])
+    return ModelIdentity(description["name"], description["version"], description["hash"], languages)
 
 
 def cannot_load(folder: Path, error: Exception) -> ModelError:

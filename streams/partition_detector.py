@@ -9,11 +9,13 @@ ahead of the clock wait for it (`processors.reordering`): what a record brings a
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final, Literal, NamedTuple, Self
 from zlib import crc32
 
 from processors.clock import Clock
 from processors.detection import DetectorSettings
+from processors.detector import Detector
 from processors.errors import ConfigurationError, InvariantError, PoisonError
 from processors.messages import Alert, Canary, DeadLetter, Mention, Origin, SeriesPoint, Tick, Unlabelled, WideRecord
 from processors.reordering import EventTimeDetector, Fate, Held, Judged, Read, Stages
@@ -192,6 +194,16 @@ class PartitionDetector:
     def series(self) -> int:
         """How many series there were when the state was last saved."""
         return self._inventory.kinds["series"]
+
+    @property
+    def clock(self) -> datetime | None:
+        """Where time stands; None before every origin has ticked."""
+        return self._clock.now
+
+    @property
+    def detector(self) -> Detector:
+        """Who judges, as it stands between two effects; for looking only."""
+        return self._detector.detector
 
     @property
     def missing(self) -> int:
