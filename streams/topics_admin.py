@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from kafka import KafkaAdminClient
+from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import (
     InvalidReplicationFactorError,
@@ -72,9 +72,19 @@ def check_topics(settings: Settings) -> None:
     kafka = settings.kafka
     with admin(kafka) as client, broker_errors(kafka, "describing topics"):
         found = _describe(client, Topics(kafka))
+        transactional = _transactional(client, Topics(kafka), found)
     missing = [spec.name for spec in Topics(kafka).specs() if spec.name not in found]
     faults = [f"missing: {', '.join(missing)}; run {CREATE}, or set kafka.prefix"] if missing else []
-    _refuse(faults + [fault for spec in Topics(kafka).specs() for fault in faults_of(spec, found.get(spec.name))])
+    faults += [fault for spec in Topics(kafka).specs() for fault in faults_of(spec, found.get(spec.name))]
+    _refuse(
+        faults
+        + [
+            f"the topic {place.topic}, partition {place.partition}, is written in transactions, of which enrich would read what "
+            "is aborted: write to it with an ordinary producer, one without transactional.id; then use another kafka.prefix, "
+            "or wait until the broker has forgotten the producer (producer.id.expiration.ms, a day)"
+            for place in transactional
+        ]
+    )
 
 
 def list_topics(settings: Settings) -> list[tuple[TopicSpec, TopicState | None]]:
@@ -192,6 +202,24 @@ def _describe(client: KafkaAdminClient, topics: Topics, *, sizes: bool = False) 
         )
         for name, count in partitions.items()
     }
+
+
+def _transactional(client: KafkaAdminClient, topics: Topics, found: Mapping[str, TopicState]) -> list[TopicPartition]:
+    """The partitions of the inputs that somebody has written to in transactions, as far back as the broker remembers."""
+    places = [
+        TopicPartition(name, partition)
+        for name, _ in topics.inputs.values()
+        if name in found
+        for partition in range(found[name].partitions)
+    ]
+    states = client.describe_producers(places) if places else {}
+    return sorted(
+        place
+        for place, state in states.items()
+        if any(
+            one.coordinator_epoch >= 0 or one.current_transaction_start_offset >= 0 for one in state.active_producers
+        )
+    )
 
 
 def _sizes(client: KafkaAdminClient, names: list[str]) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """Starts a service with something in it changed, for these tests only: a crash at some point,
-a client that skips a record, a measure reverted.
+a client that skips a record, a measure reverted, confined to the servers that it is told of.
 
-    python tests/faults/injected.py crash:POINT:N skip:N revert:MEASURE -- run detect --set …
+    python tests/faults/injected.py crash:POINT:N skip:N revert:MEASURE confine -- run detect --set …
 
 What is changed are functions of the running process, from outside: the services themselves have no such points or
 switches, so that nothing of it can be set, or costs anything, where they run in earnest.
@@ -9,6 +9,7 @@ switches, so that nothing of it can be set, or costs anything, where they run in
 
 import sys
 
+import confined
 import crash_points
 import reverted
 import skipping
@@ -24,6 +25,8 @@ def main() -> None:
             crash_points.arm(point, int(number))
         elif kind == "skip":
             skipping.arm(int(name))
+        elif kind == "confine":
+            confined.arm()
         elif kind == "revert":
             reverted.MEASURES[name].revert()
         else:

@@ -89,6 +89,9 @@ def _overtaken(
 ) -> list[str]:
     """Ticks that stand before a document that came before them in their input partition."""
     latest: defaultdict[Spot, tuple[int, str]] = defaultdict(lambda: (-1, ""))
+    seen: set[tuple[str, str]] = (
+        set()
+    )  # a tick that comes again says nothing new, and may stand where the first one does
     faults = []
     for record in arrivals:
         partition = _spot(record)
@@ -99,6 +102,9 @@ def _overtaken(
             continue
         at = _value(record)["at"]
         origin = f"{record.place.topic.rpartition('.')[2]}/{record.place.partition}"
+        if (origin, at) in seen:
+            continue
+        seen.add((origin, at))
         position = ticks.get((origin, at))
         if position is not None and position < latest[partition][0]:
             faults.append(f"{spot[0]}/{spot[1]}: the tick {at} of {origin} overtook {latest[partition][1]}")

@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -247,6 +248,12 @@ class Trial:
             if process.returncode != 1:
                 return self.ended(worker, 2, told)
             self.deployment.restart_what_ended()
+
+    def metric(self, worker: str, name: str) -> float:
+        """What a worker shows under that name, summed over its labels; 0 where it shows nothing."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.deployment.ports[worker]}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.partition("{")[0].partition(" ")[0] == name)
 
     def until(self, what: Callable[[], bool], described: str, seconds: float = PATIENCE) -> None:
         """Wait until `what` holds."""
