@@ -32,7 +32,7 @@ def poison(trial: Trial) -> None:
         for number, (raw, _) in enumerate(due.items()):
             writer.send("news", raw, number % 2)
         for partition in range(2):
-            writer.send("news", None, partition)
+            writer.send("news", None, partition, key=b"nothing")
             writer.send("news", b"{}", partition, headers=[("type", b"nonsense")])
         strange(writer)
         trial.done["poisoned records"] += writer.count

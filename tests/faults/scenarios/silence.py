@@ -20,7 +20,9 @@ SUBJECTS: Final = "Boeing Apple Ford Intel Nike Pfizer Visa Chevron".split()
 
 
 @scenario(
-    14, "A source that stops raises a no-data alert as soon as the stated three hours are over, and no other does."
+    14,
+    "A source that stops raises a no-data alert as soon as the stated three hours are over, and no other does.",
+    settings={"detection.warm_up_days": "1", "detection.quarantine_hours": "24", "detection.windows_hours": "1,3,24"},
 )
 def silent_source(trial: Trial) -> None:
     trial.deployment.start("enrich", "detect", "index")
