@@ -49,6 +49,12 @@ def _sound() -> World:
     return World(arrivals, documents, log)
 
 
+def test_a_tick_that_a_second_clock_says_again_is_no_fault() -> None:
+    world = _sound()
+    world.arrivals.append(_record("news", 0, 4, {"at": "T1"}, TICK))
+    assert log_faults(world.arrivals, world.documents, world.log) == []
+
+
 def _lose_mention(world: World) -> None:
     del world.log[0]
 
