@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter
 from typing import Any, Final, NamedTuple, Self
 
 from processors.detection import DetectionSettings
@@ -78,16 +79,19 @@ class Baseline:
 
     def copy(self) -> Self:
         """A copy."""
-        return replace(self)
+        return type(self)(*_values(self))
 
     def pack(self) -> Any:
         """JSON-ready content."""
-        return [getattr(self, f.name) for f in fields(self)]
+        return list(_values(self))
 
     @classmethod
     def unpack(cls, packed: Any) -> Self:
         """The baseline whose `pack()` this is."""
         return cls(*packed)
+
+
+_values: Final = attrgetter(*(f.name for f in fields(Baseline)))
 
 
 class Day(NamedTuple):

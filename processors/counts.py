@@ -1,6 +1,6 @@
 """What is counted: series, and their buckets, closed and open, in enough detail for windows that slide."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from processors.labels import SENTIMENTS, SentimentLabel
@@ -79,6 +79,19 @@ class Buckets:
         """No buckets."""
         self._changes = changes
         self._series: dict[str, dict[int, Bucket]] = {}
+        self._hours: dict[int, set[str]] = {}  # hour → series; entries may be outdated, never missing
+
+    def rebuild(self) -> None:
+        """Derives the index by hours: after a restore, and after changes were taken back."""
+        self._hours = {}
+        for series, hours in self._series.items():
+            for hour in hours:
+                self._hours.setdefault(hour, set()).add(series)
+
+    def leaning(self, series: str, start: int, end: int) -> int:
+        """At least as many stories as lean towards the polarity in (start, end], seconds: those of every hour it touches."""
+        first, last = start // HOUR, end // HOUR
+        return sum([bucket.leaning for hour, bucket in self.of(series).items() if first <= hour <= last])
 
     def of(self, series: str) -> dict[int, Bucket]:
         """A series' buckets by hour since 1970, for reading only."""
@@ -89,6 +102,8 @@ class Buckets:
         hours = self._series.get(series)
         if hours is None:
             hours = self._series[series] = {}
+        if hour not in hours:
+            self._hours.setdefault(hour, set()).add(series)
         self._changes.put(hours, hour, bucket)
         self._changes.mark(f"bucket/{series}/{hour}")
 
@@ -183,19 +198,22 @@ class Buckets:
         surest: dict[str, int] = {}  # of the whole hours so far, like the sums
         others = unlisted = unlisted_weight = unlisted_others = 0.0
         found: list[Window] = []
-        for hour in range(end // HOUR, (starts[-1] + 1) // HOUR - 1, -1):
-            bucket, begin = buckets.get(hour), hour * HOUR
-            if bucket is None:
-                if starts[len(found)] < begin:
-                    continue
-                bucket = EMPTY
+        earliest, latest = (starts[-1] + 1) // HOUR, end // HOUR
+        for hour in sorted((hour for hour in buckets if earliest <= hour <= latest), reverse=True):
+            bucket, begin = buckets[hour], hour * HOUR
+            if hour < latest and starts[len(found)] < begin and _is_listed(bucket):
+                _take(surest, bucket.told, begin - 1, end)
+                others += len(bucket.others)
+                continue
             last = min(end, begin + HOUR - 1)
             more, more_weight, more_others = _unlisted(bucket)
             while len(found) < len(starts) and starts[len(found)] >= begin:
                 start = starts[len(found)]
                 part = max(last - start, 0) / HOUR
-                inside = dict(surest)
-                _take(inside, bucket.told, start, end)
+                inside = surest
+                if start < last:
+                    inside = dict(surest)
+                    _take(inside, bucket.told, start, end)
                 rest = sum(start < second <= end for second in bucket.others)
                 found.append(
                     _window(
@@ -214,23 +232,36 @@ class Buckets:
                 unlisted += part * more
                 unlisted_weight += part * more_weight
                 unlisted_others += part * more_others
-        for start in starts[len(found) :]:  # those that begin with an hour
+        for start in starts[len(found) :]:  # those that begin with an hour, or before all of them
             found.append(_window(start, end, surest, unlisted, unlisted_weight, others + unlisted_others))
         return found
 
     def latest_told(self, series: str, second: int) -> int:
         """The second of the latest listed story that leans towards the polarity at or after `second`, which it is for want of one."""
         buckets = self.of(series)
-        later = (hour for hour in buckets if hour >= second // HOUR)
-        return max((buckets[hour].told[-1].second for hour in later if buckets[hour].told), default=second)
+        for hour in range(max(buckets, default=0), second // HOUR - 1, -1):
+            bucket = buckets.get(hour)
+            if bucket is not None and bucket.told:
+                return bucket.told[-1].second
+        return second
 
     def names(self) -> list[str]:
         """The names of all buckets, sorted."""
         return sorted(f"{series}/{hour}" for series, hours in self._series.items() for hour in hours)
 
-    def before(self, hour: int) -> Iterator[str]:
+    def at(self, hour: int) -> list[str]:
+        """The series that have a bucket at `hour`, in no particular order."""
+        return [series for series in self._hours.get(hour, ()) if hour in self._series[series]]
+
+    def before(self, hour: int) -> list[str]:
         """The series that have buckets before `hour`, sorted."""
-        return (series for series in sorted(self._series) if any(h < hour for h in self._series[series]))
+        found: set[str] = set()
+        for then in [then for then in self._hours if then < hour]:
+            there = self.at(then)
+            found.update(there)
+            if not there:
+                del self._hours[then]
+        return sorted(found)
 
     def read(self, name: str) -> bytes | None:
         """One bucket as JSON; None when there is none."""
@@ -244,17 +275,23 @@ class Buckets:
         self._series.setdefault(series, {})[int(hour)] = fitted(f"bucket/{name}", content, _unpacked)
 
 
+def _is_listed(bucket: Bucket) -> bool:
+    return bucket.stories == len(bucket.told) + len(bucket.others)
+
+
 def _unlisted(bucket: Bucket) -> tuple[int, float, int]:
     """What a bucket does not list: stories that lean towards the polarity, their weight, and other stories."""
     leaning, others = bucket.leaning - len(bucket.told), bucket.stories - bucket.leaning - len(bucket.others)
-    return leaning, float(bucket.weight - sum(told.weight for told in bucket.told)) if leaning else 0.0, others
+    if not leaning:
+        return 0, 0.0, others
+    return leaning, float(bucket.weight - sum(told.weight for told in bucket.told)), others
 
 
 def _take(surest: dict[str, int], told: Sequence[Told], start: int, end: int) -> None:
     """Notes the surest story of each origin in (start, end]."""
-    for entry in told:
-        if start < entry.second <= end and not entry.coordinated and entry.weight > surest.get(entry.origin, 0):
-            surest[entry.origin] = entry.weight
+    for second, _, origin, coordinated, weight in told:
+        if start < second <= end and not coordinated and weight > surest.get(origin, 0):
+            surest[origin] = weight
 
 
 def _window(start: int, end: int, surest: dict[str, int], unlisted: float, weight: float, others: float) -> Window:

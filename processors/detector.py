@@ -112,7 +112,9 @@ class Detector:
             *self._history.tables(),
         )
         self._stores = {store.prefix: store for store in stores}
-        self._awake: dict[str, int] = {}  # series → second of its latest document, while it publishes points
+        self._awake: dict[
+            str, int
+        ] = {}  # series but topics of companies → second of the latest document, while they publish zeros too
         self._sources: set[str] = set()
 
     def apply(self, event: Mention | WideRecord | Unlabelled | Tick, clock: Clock) -> Outcomes:
@@ -261,7 +263,8 @@ class Detector:
                 heard = at
                 self._sources.add(name)
             self._hear(name, record.sector, record.time_zone, heard)
-            self._awake[name] = max(heard, self._awake.get(name, heard))
+            if not name.startswith("company-topic:"):
+                self._awake[name] = max(heard, self._awake.get(name, heard))
         self._hear(FEED, "", _UTC, second)
         self._buckets.tally(FEED, second)
         self._history.observe_model(second // (DAY * HOUR), model)
@@ -350,13 +353,13 @@ class Detector:
 
     def _close_hour(self, hour: int) -> Iterator[SeriesPoint]:
         """The points of a closing hour: of series with documents in it, and of those that had some not long ago."""
-        trail = (hour + 1 - self._settings.point_trail_hours) * HOUR
-        for series in sorted(self._awake):
-            bucket = self._buckets.of(series).get(hour)
-            if bucket is not None or (self._awake[series] >= trail and not series.startswith("company-topic:")):
-                yield self._point(series, hour, bucket or EMPTY)
-            elif self._awake[series] < trail:
-                del self._awake[series]
+        trail, span = (hour + 1 - self._settings.point_trail_hours) * HOUR, _span(hour)
+        for series in [series for series, latest in self._awake.items() if latest < trail]:
+            del self._awake[series]
+        due = self._awake.keys() | self._buckets.at(hour)
+        due.discard(FEED)
+        for series in sorted(due):
+            yield self._point(series, hour, self._buckets.of(series).get(hour, EMPTY), span)
 
     def _settle(self, now: int, versions: Versions | None) -> Iterator[Alert]:
         if versions is None:
@@ -383,25 +386,26 @@ class Detector:
                 heard.add(owner_of(name))
         self._owners.forget_all_but(heard)
 
-    def _point(self, series: str, hour: int, bucket: Bucket) -> SeriesPoint:
-        start, end = hour * HOUR, (hour + 1) * HOUR
+    def _point(self, series: str, hour: int, bucket: Bucket, span: tuple[datetime, datetime]) -> SeriesPoint:
         expected = self._history.expect(series)
-        mean = expected.rate * self._history.exposure(series)(start, end)
-        low, high = count_interval(mean / expected.unit, expected.shape)
+        unit, shape = expected.unit, expected.shape
+        mean = expected.rate * self._history.exposure(series)(hour * HOUR, (hour + 1) * HOUR)
+        low, high = count_interval(mean / unit, shape)
+        negatives = bucket.negatives
         return SeriesPoint(
             series=series,
             kind=kind_of_series(series),
-            start=datetime.fromtimestamp(start, UTC),
-            end=datetime.fromtimestamp(end, UTC),
+            start=span[0],
+            end=span[1],
             negative=bucket.negative,
             neutral=bucket.neutral,
             positive=bucket.positive,
             stories=bucket.stories,
-            novel_negative=bucket.negatives,
+            novel_negative=negatives,
             expected=mean,
-            expected_low=low * expected.unit,
-            expected_high=high * expected.unit,
-            surprise=surprise(bucket.negatives / expected.unit, mean / expected.unit, expected.shape),
+            expected_low=low * unit,
+            expected_high=high * unit,
+            surprise=surprise(negatives / unit, mean / unit, shape) if negatives else 0.0,
             revision=bucket.revision,
         )
 
@@ -420,7 +424,7 @@ class Detector:
                 bucket = self._buckets.of(series)[hour]
                 bucket = bucket._replace(revision=bucket.revision + 1)
                 self._buckets.put(series, hour, bucket)
-                points.append(self._point(series, hour, bucket))
+                points.append(self._point(series, hour, bucket, _span(hour)))
         return tuple(points)
 
     def _rollback(self) -> None:
@@ -429,16 +433,23 @@ class Detector:
 
     def _rebuild(self) -> None:
         """Derives what is kept at hand from the state."""
+        self._buckets.rebuild()
         self._owners.rebuild()
         self._alarms.rebuild()
         self._history.forget_derived()
-        self._awake = {name: self._series[name].latest for name in self._series.names() if name != FEED}
+        names = [name for name in self._series.names() if name != FEED and not name.startswith("company-topic:")]
+        self._awake = {name: self._series[name].latest for name in names}
         self._sources = {name for name in self._awake if name.startswith("source:")}
 
 
 def _instants(published_at: datetime, clock: Clock) -> tuple[int, int | None]:
     """The second of a document, and that which the clock has reached."""
     return int(published_at.timestamp()), None if clock.now is None else int(clock.now.timestamp())
+
+
+def _span(hour: int) -> tuple[datetime, datetime]:
+    """Beginning and end of an hour since 1970."""
+    return datetime.fromtimestamp(hour * HOUR, UTC), datetime.fromtimestamp((hour + 1) * HOUR, UTC)
 
 
 def _origin(document: DocumentSummary, key: str) -> str:

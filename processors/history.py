@@ -1,7 +1,7 @@
 """What a partition remembers of its past: the week's shape, levels, pools and gaps; it says what is to be expected."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
 from typing import Any, Final, Self
@@ -146,6 +146,7 @@ class History:
         self._caught_up: dict[str, Baseline] = {}
         self._profiles: dict[str, Profile] = {}
         self._exposures: dict[tuple[str, int], float] = {}
+        self._integrals: dict[str, Callable[[int, int], float]] = {}
 
     def tables(self) -> tuple[Table[Any], ...]:
         """All of the history's state."""
@@ -163,10 +164,14 @@ class History:
 
     def forget_derived(self) -> None:
         """Drops what is kept at hand: after a restore, and when what it derives from changed."""
-        self._expectations.clear()
-        self._caught_up.clear()
+        self._forget_levels()
         self._profiles.clear()
         self._exposures.clear()
+        self._integrals.clear()
+
+    def _forget_levels(self) -> None:
+        self._expectations.clear()
+        self._caught_up.clear()
 
     def begin(self, series: str, second: int) -> None:
         """Starts the baseline of a series first seen at `second`. A company's topic has been watched as long as
@@ -204,8 +209,15 @@ class History:
 
     def exposure(self, series: str) -> Callable[[int, int], float]:
         """The integral of a series' profile between two seconds, in weighted hours."""
-        profile, time_zone = self._profile(series), self._series[series].time_zone
-        return lambda start, end: profile.exposure(start, end, utc_offset(time_zone, end // HOUR))
+        known = self._integrals.get(series)
+        if known is None:
+            profile, time_zone = self._profile(series), self._series[series].time_zone
+
+            def known(start: int, end: int) -> float:
+                return profile.exposure(start, end, utc_offset(time_zone, end // HOUR))
+
+            self._integrals[series] = known
+        return known
 
     def close_day(self, today: int) -> None:
         """Folds every day that has left the quarantine when day `today` begins, and pools anew.
@@ -219,16 +231,16 @@ class History:
         if era.day > last:
             return
         while era.day <= last:
-            if not any(self._unfolded(last)):
+            if not self._unfolded(last):
                 self._skip(era, last)
                 break
             self._fold(era, today)
         for series in self.baselines.names():
             if era.day - self.baselines[series].day >= _CATCH_UP_DAYS:
                 self._catch_up(series, self.baselines.edit(series), era.day)
-        self.forget_derived()
+        self._forget_levels()
         self._pool()
-        self.forget_derived()
+        self._forget_levels()
 
     def forget(self, series: str) -> None:
         """Drops a series."""
@@ -236,7 +248,7 @@ class History:
         self.activities.drop(series)
         self.forget_derived()
 
-    def _unfolded(self, day: int) -> Iterator[str]:
+    def _unfolded(self, day: int) -> list[str]:
         return self._buckets.before((day + 1) * DAY)
 
     def _skip(self, era: Era, last: int) -> None:
@@ -245,6 +257,7 @@ class History:
         while era.day <= last:
             self._note_gaps(era, era.day, (last + 1) * DAY)
             era.day += 1
+        self.forget_derived()
 
     def _fold(self, era: Era, today: int) -> None:
         day = era.day
@@ -315,9 +328,9 @@ class History:
         return baseline
 
     def _weight(self, series: str, day: int) -> float:
-        for name in {series, company_series_of(series)}:
+        for name in (series, company_series_of(series)):
             watch = self._watches.get(name)
-            if watch is not None and watch.is_unusual(day):
+            if watch is not None and watch.unusual and watch.is_unusual(day):
                 return self._settings.incident_weight
         return 1.0
 

@@ -121,7 +121,9 @@ def assess(
     """The windows that end at `end`, hold enough evidence and are loud enough for an incident to stay open; nothing at
     or before `since` counts."""
     starts = [max(end - hours * HOUR, since) for hours in settings.windows_hours]
-    found = []
+    found: list[Assessment] = []
+    if buckets.leaning(series, starts[-1], end) < settings.minimum_stories:
+        return found  # spares the rest for most stories
     for hours, window in zip(settings.windows_hours, buckets.windows(series, starts, end), strict=True):
         if window.origins >= settings.minimum_stories and window.negatives >= settings.minimum_negatives:
             assessment = assess_window(hours, window, expected, exposure, settings)

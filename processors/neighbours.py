@@ -6,6 +6,7 @@ signatures are neighbours depends on the two alone, so that what is built on it 
 """
 
 import struct
+from itertools import repeat
 from typing import Final
 
 from processors.signatures import PERMUTATIONS, similarity, unhexed
@@ -31,24 +32,27 @@ class Neighbours:
         Raises ValueError for what is not a signature; nothing changed then.
         """
         raw = unhexed(signature)
+        bands = _bands_of(raw)
+        # One look for both purposes, in C: this is the costliest line of a mention.
+        found = list(map(dict.setdefault, self._tables, bands, repeat(signature)))
+        if found.count(signature) == _BANDS:
+            return []
         sharing: set[str] = set()
-        for table, band in zip(self._tables, _bands_of(raw)):
-            held = table.setdefault(
-                band, signature
-            )  # one look for both purposes: this is the costliest line of a mention
+        for table, band, held in zip(self._tables, bands, found):
             if held is not signature:
                 others = (held,) if isinstance(held, str) else held
                 table[band] = (*others, signature)
                 sharing.update(others)
-        return self._near(raw, sharing) if sharing else []
+        return self._near(raw, sharing)
 
     def remove(self, signature: str) -> None:
         """Takes out a signature that is in the index."""
-        for table, band in zip(self._tables, _bands_of(unhexed(signature))):
-            held = table[band]
-            if isinstance(held, str):
-                del table[band]
-            else:
+        bands = _bands_of(unhexed(signature))
+        found = list(map(dict.pop, self._tables, bands))
+        if found.count(signature) == _BANDS:
+            return
+        for table, band, held in zip(self._tables, bands, found):
+            if not isinstance(held, str):
                 rest = tuple(other for other in held if other != signature)
                 table[band] = rest[0] if len(rest) == 1 else rest
 

@@ -147,9 +147,16 @@ class StoryMemory:
         linked.update(run.story for run in around)
         if own in self._records:
             linked.add(own)  # this very document began a story already
+        if not linked:
+            for thread, span in laid:
+                self._threads.lay(thread, span, own)
+            self._file(own, at)
+            self._put(own, _Record(alone, (wording,), (original,)))
+            self._changes.put(self._firsts, identity, own)
+            return Sighting(Story(alone, coordinated=False), is_first=True)
 
         stories = sorted(linked, key=lambda story: (-len(self._records[story].threads), story))
-        key = stories[0] if stories else own
+        key = stories[0]
         before = [self._records[story] for story in stories]
         for story, record in zip(stories[1:], before[1:]):
             self._absorb(key, story, record)
@@ -157,11 +164,7 @@ class StoryMemory:
             self._threads.lay(thread, span, key)
         if not (copies and around):
             self._file(key, at)
-        if before:
-            return self._join(key, before, alone, wording, original)
-        self._put(own, _Record(alone, (wording,), (original,)))
-        self._changes.put(self._firsts, identity, own)
-        return Sighting(Story(alone, coordinated=False), is_first=True)
+        return self._join(key, before, alone, wording, original)
 
     def story_of(self, identity: str) -> Story | None:
         """The story whose first is `identity`; None where it is not, or no longer, the first of one."""

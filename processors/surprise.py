@@ -52,6 +52,7 @@ from collections.abc import Callable
 from scipy.special import betainc
 
 HOURS_PER_YEAR = 8766.0
+_SUMMED = 4.0  # a mean up to which it is cheaper to add masses up than to search tails
 
 
 def count_tail(least: float, mean: float, shape: float) -> float:
@@ -77,8 +78,15 @@ def count_interval(mean: float, shape: float, coverage: float = 0.95) -> tuple[i
 
 def _count_quantile(probability: float, mean: float, shape: float) -> int:
     """The least k with P(N ≤ k) ≥ `probability`."""
-    if (1 + mean / shape) ** -shape >= probability:
+    below = mass = (1 + mean / shape) ** -shape
+    if below >= probability:
         return 0
+    if mean <= _SUMMED:
+        k = 0
+        while below < probability:
+            mass *= (shape + k) / (k + 1) * mean / (mean + shape)
+            k, below = k + 1, below + mass
+        return k
     low, high = 0, 2 * math.ceil(mean) + 4  # P(N ≤ low) < probability ≤ P(N ≤ high)
     while count_tail(high + 1, mean, shape) > 1 - probability:
         low, high = high, 2 * high
