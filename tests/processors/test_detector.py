@@ -395,6 +395,17 @@ def test_an_outage_is_a_gap_and_not_calm() -> None:
     assert expected[0] == pytest.approx(expected[1], rel=0.1)
 
 
+def test_what_is_expected_after_days_of_silence_does_not_depend_on_a_restore() -> None:
+    through = Partition()
+    through.feed(history(12))
+    restored = through.restored()
+    for hour in range(24 * 13, 24 * 22, 6):
+        through.tick(hour)
+        restored = restored.restored()
+        restored.tick(hour)
+    assert through.state() == restored.state()
+
+
 def test_a_new_model_silences_share_tests_until_it_has_a_baseline(ordinary: Partition) -> None:
     new = replace(VERSIONS, model_hash="other")
     surge = [replace(m, document=replace(m.document, versions=new)) for m in burst(20, NOON)]
