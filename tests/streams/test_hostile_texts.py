@@ -30,6 +30,7 @@ from streams.doctor.finding import Finding, findings_table
 from streams.lag import PartitionLag
 from streams.letters import KeptLetter
 from streams.letters_view import letter_details, letters_table
+from streams.names import Names
 from streams.scorecard.page import _alarm
 from streams.services.logs import JsonLines
 from streams.status import Letters, ServiceState, Status, Unknown
@@ -86,6 +87,17 @@ def hostile_alert(text: str) -> Any:
     )
 
 
+class HostileNames(Names):
+    """A master that calls every company so."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def company(self, series: str) -> str:
+        return self._name
+
+
 def hostile_letter(text: str) -> KeptLetter:
     letter = dead_letter(reason=text, message=text)
     letter = replace(letter, origin=replace(letter.origin, place=text))
@@ -120,8 +132,8 @@ def hostile_board(text: str) -> Board:
 
 
 VIEWS: dict[str, Callable[[str], RenderableType]] = {
-    "alert in full": lambda text: alert_details(hostile_alert(text), [hostile_alert(text)] * 2),
-    "alerts": lambda text: alert_lines([hostile_alert(text)]),
+    "alert in full": lambda text: alert_details(hostile_alert(text), HostileNames(text), [hostile_alert(text)] * 2),
+    "alerts": lambda text: alert_lines([hostile_alert(text)], HostileNames(text)),
     "demo": lambda text: frame(hostile_board(text), ConsoleDimensions(400, 40), text, text),
     "dead letters": lambda text: letters_table([hostile_letter(text)]),
     "dead letter in full": lambda text: letter_details(hostile_letter(text)),
