@@ -17,7 +17,7 @@ import typer
 
 from processors.errors import ConfigurationError, TocsinError
 from streams import terminal
-from streams.commands import alerts, deadletters, models, series, sources, stack, topics
+from streams.commands import alerts, deadletters, deliver, desk, models, series, sources, stack, topics
 from streams.commands.alerts import DEMO_FOLDER
 from streams.commands.doctor import doctor
 from streams.commands.explain import explain
@@ -41,6 +41,8 @@ app = typer.Typer(
 )
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(deadletters.app, name="deadletters")
+app.add_typer(deliver.app, name="deliver")
+app.add_typer(desk.app, name="desk")
 app.add_typer(models.app, name="models")
 app.add_typer(series.app, name="series")
 app.add_typer(sources.app, name="sources")

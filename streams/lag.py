@@ -14,6 +14,7 @@ READS: Final[Mapping[str, tuple[str, ...]]] = {
     "enrich": ("news", "social"),
     "detect": ("mentions", "wide"),
     "index": ("documents", "series", "alerts", "deadletters"),
+    "deliver": ("alerts", "deadletters", "feedback"),
 }
 """The topics that each service's group reads."""
 

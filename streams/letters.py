@@ -1,7 +1,8 @@
 """Dead letters on their topic: found, and their originals sent again.
 
 A replay is recorded on the same topic: the letter once more, with a header that says when, and where the original went.
-It has the letter's id, so whoever keeps letters by id keeps one.
+It has the letter's id, so whoever keeps letters by id keeps one. Of a message that did not arrive that record is the replay
+itself: deliver reads it.
 """
 
 import base64
@@ -18,6 +19,7 @@ from processors.errors import ConfigurationError, PoisonError
 from processors.identity import format_instant, partition_of
 from processors.messages import DeadLetter, Kind
 from streams.codec import decode, decode_document, encode
+from streams.deliver.delivery import UNDELIVERED
 from streams.kafka_clients import broker_errors, lone_consumer, producer
 from streams.log_reader import bounds, header_of, read_range
 from streams.settings import Settings
@@ -88,8 +90,8 @@ def original_of(letter: DeadLetter) -> bytes:
 
 
 def refusal_of_replay(letter: DeadLetter, topics: Topics) -> str:
-    """Why the original cannot be sent again; empty where it can."""
-    if letter.origin.place not in {name for name, _ in topics.inputs.values()}:
+    """Why the original cannot be sent again; empty where it can: to the input, or, a message, to whom it was for."""
+    if letter.reason not in UNDELIVERED and letter.origin.place not in {name for name, _ in topics.inputs.values()}:
         place = f"{letter.origin.place}, line or offset {letter.origin.offset}"
         return f"it did not come from an input topic of this prefix but from {place}: mend it there"
     original = original_of(letter)
@@ -101,7 +103,7 @@ def refusal_of_replay(letter: DeadLetter, topics: Topics) -> str:
 
 
 def replay_letters(settings: Settings, letters: Sequence[KeptLetter]) -> list[Replayed]:
-    """Send the originals of `letters` to the topics they came from again, each acknowledged and recorded in turn.
+    """Send the originals of `letters` to where they came from, or were for, again, each acknowledged and recorded in turn.
 
     A replay that ends between the two is sent once more by the next: an identity counts once. Raises RetryableError
     where Kafka fails.
@@ -121,16 +123,20 @@ def replay_letters(settings: Settings, letters: Sequence[KeptLetter]) -> list[Re
 
 
 def _replay(sender: KafkaProducer, topics: Topics, letter: DeadLetter) -> str:
+    where = "whom it was for, by deliver" if letter.reason in UNDELIVERED else _to_input(sender, topics, letter)
+    record = (REPLAYED_HEADER, f"{format_instant(datetime.now(UTC).replace(microsecond=0))} to {where}".encode())
+    sender.send(topics.name("deadletters"), encode(letter), letter.id.encode(), [record], 0).get(60)
+    return where
+
+
+def _to_input(sender: KafkaProducer, topics: Topics, letter: DeadLetter) -> str:
     kind, count = next((kind, count) for kind, (name, count) in topics.inputs.items() if name == letter.origin.place)
     original = original_of(letter)
     key = _identity(original, kind)
     partition = partition_of(key, count) if key else letter.origin.partition
     header = (REPLAYED_HEADER, letter.id.encode())
     sent = sender.send(letter.origin.place, original, (key or letter.id).encode(), [header], partition).get(60)
-    where = f"{sent.topic}, partition {sent.partition}, offset {sent.offset}"
-    record = (REPLAYED_HEADER, f"{format_instant(datetime.now(UTC).replace(microsecond=0))} to {where}".encode())
-    sender.send(topics.name("deadletters"), encode(letter), letter.id.encode(), [record], 0).get(60)
-    return where
+    return f"{sent.topic}, partition {sent.partition}, offset {sent.offset}"
 
 
 def _identity(original: bytes, kind: Kind) -> str | None:

@@ -46,7 +46,7 @@ MESSAGES: Final[dict[str, type]] = {
 """What is described: the values of each topic, the lines of input files (``input``), and what stands among them: ticks, and
 documents that nobody labelled."""
 
-UNDEFINED: Final = ("state",)
+UNDEFINED: Final = ("state", "deliveries")
 """Topics whose messages have no definition yet."""
 
 

@@ -86,6 +86,7 @@ class ServiceSettings:
     clock_port: Port = parameter(9104, "port of clock's health and metrics")
     web_port: Port = parameter(9105, "port of web's health and metrics; the console has its own, web.port")
     collect_port: Port = parameter(9106, "port of collect's health and metrics; what is pushed goes to push.port")
+    deliver_port: Port = parameter(9107, "port of deliver's health and metrics")
     log_level: Literal["debug", "info", "warning", "error"] = parameter(
         "warning", "what is logged: normal operation is silent at warning"
     )
@@ -195,4 +196,19 @@ class PushSettings:
     key: str = parameter("", "what a program has to bring (Authorization: Bearer …): set it by the environment")
     bytes: Annotated[int, Ge(1024), Le(100_000_000)] = parameter(
         8_000_000, "largest request that is read", unit="bytes"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverSettings:
+    """Alarms for people: which desks hear what."""
+
+    desks: str = parameter("", "TOML file of desks and channels; deliver does not run without", unit="path")
+    console: str = parameter("", "where people reach the console: messages lead there", unit="URL")
+    timeout: Annotated[float, Gt(0), Le(60)] = parameter(8.0, "longest wait for a webhook to answer", unit="s")
+    retry_longest: Seconds = parameter(
+        300.0, "longest wait before a message is tried again; it begins at a second", unit="s"
+    )
+    give_up_hours: Annotated[float, Gt(0), Le(720)] = parameter(
+        24.0, "a message that has not arrived by then becomes a dead letter", unit="h"
     )

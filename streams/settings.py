@@ -33,6 +33,7 @@ from processors.parameters import parameter
 from streams.service_settings import (
     ClockSettings,
     CollectSettings,
+    DeliverSettings,
     DetectSettings,
     ElasticsearchSettings,
     EnrichSettings,
@@ -95,6 +96,7 @@ class Settings:
     web: WebSettings = field(default_factory=WebSettings)
     collect: CollectSettings = field(default_factory=CollectSettings)
     push: PushSettings = field(default_factory=PushSettings)
+    deliver: DeliverSettings = field(default_factory=DeliverSettings)
 
     @property
     def detector(self) -> DetectorSettings:

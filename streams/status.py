@@ -153,6 +153,7 @@ def _service_record(state: ServiceState) -> dict[str, Any]:
             **state.values("tocsin_detect_records_total", "outcome"),
             **state.values("tocsin_indexed_total", "outcome"),
             **state.values("tocsin_source_documents_total", "outcome"),
+            **state.values("tocsin_deliveries_total", "outcome"),
         },
         "seconds_since_document": state.values("tocsin_seconds_since_document", "source"),
         "held": state.values("tocsin_held_records", "partition"),

@@ -25,6 +25,7 @@ _OUTCOMES: Final = {
     "detect": "tocsin_detect_records_total",
     "index": "tocsin_indexed_total",
     "collect": "tocsin_source_documents_total",
+    "deliver": "tocsin_deliveries_total",
 }
 
 

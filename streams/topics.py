@@ -126,5 +126,6 @@ class Topics:
         yield TopicSpec(self.name("state"), outputs, by_outputs, None, record)
         yield TopicSpec(self.name("deadletters"), 1, ALWAYS, results, record)
         yield TopicSpec(self.name("canary"), 1, ALWAYS, settings.input_days, record)
+        yield TopicSpec(self.name("deliveries"), 1, ALWAYS, None, record)
         yield TopicSpec(self.name("feedback"), 1, ALWAYS, settings.alert_days, record)
         yield TopicSpec(self.name("collect"), 1, ALWAYS, None, record)

@@ -10,7 +10,9 @@ from streams.commands.options import Assignments, SettingsFile, settings_of
 
 
 def run(
-    name: Annotated[str, typer.Argument(help="enrich, detect, index, clock, collect or web.", metavar="SERVICE")],
+    name: Annotated[
+        str, typer.Argument(help="enrich, detect, index, clock, collect, web or deliver.", metavar="SERVICE")
+    ],
     adopt_settings: Annotated[
         bool, typer.Option("--adopt-settings", help="detect: go on though settings of detection changed; recorded.")
     ] = False,

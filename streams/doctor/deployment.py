@@ -12,6 +12,7 @@ from urllib.request import urlopen
 
 from processors.errors import ConfigurationError, ModelError, TocsinError
 from streams.collect.declared import load_sources
+from streams.desk_file import read_desks
 from streams.doctor.finding import Finding
 from streams.elastic_client import answers, connect
 from streams.model_inputs import load_model
@@ -34,6 +35,7 @@ def examine_deployment(settings: Settings) -> Iterator[Finding]:
     checks: tuple[Callable[[Settings], Iterable[Finding]], ...] = (
         examine_files,
         examine_sources,
+        examine_desks,
         examine_kafka,
         examine_triton,
         examine_elasticsearch,
@@ -73,6 +75,19 @@ def examine_sources(settings: Settings) -> Iterator[Finding]:
     if any(source.url for source in sources) and not settings.collect.contact:
         mend = "set collect.contact to an address: publishers want to know whom to write to"
         yield Finding("warn", "sources", "feeds are asked without saying by whom", mend)
+
+
+def examine_desks(settings: Settings) -> Iterator[Finding]:
+    """Who is told of alarms."""
+    if not settings.deliver.desks:
+        yield Finding("warn", "desks", "none is stated, so that nobody is told of alarms", "set deliver.desks")
+        return
+    try:
+        stated = read_desks(Path(settings.deliver.desks), load_master(settings))
+        text = f"{len(stated.desks)} on {len(stated.channels)} channels, in {settings.deliver.desks}"
+        yield Finding("ok", "desks", text)
+    except ConfigurationError as error:
+        yield Finding("fail", "desks", str(error), "mend the file; `tocsin deliver test DESK` shows that it works")
 
 
 def examine_kafka(settings: Settings) -> Iterator[Finding]:

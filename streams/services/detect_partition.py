@@ -172,7 +172,7 @@ class OwnedPartition:
         return done
 
     def _commit(self, records: Sequence[Record]) -> None:
-        self._transactions.commit(records, (self.place.topic, self.place.partition), self.offset, self._group)
+        self._transactions.commit(records, {(self.place.topic, self.place.partition): self.offset}, self._group)
 
     def _results(self, messages: Iterable[Message], offset: int, stages: Stages) -> Iterator[Record]:
         for topic, key, value, alert in messages:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Final
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -44,12 +44,13 @@ class Transactions:
         self._runner.get_loop().set_exception_handler(lambda _, context: _LOG.debug("%s", context["message"]))
         self._run(self._begin())
 
-    def commit(self, records: Sequence[Record], place: tuple[str, int], offset: int, group: str) -> None:
-        """Make `records`, and `offset` of `group` in the partition `place`, true at once.
+    def commit(self, records: Sequence[Record], offsets: Mapping[tuple[str, int], int], group: str) -> None:
+        """Make `records`, and the `offsets` of `group` by topic and partition, true at once.
 
         Raises FencedError where another process has the id; RetryableError, with which it may yet have come true.
         """
-        self._run(self._commit(records, TopicPartition(*place), offset, group))
+        places = {TopicPartition(*place): offset for place, offset in offsets.items()}
+        self._run(self._commit(records, places, group))
 
     def close(self) -> None:
         """Let the id go; nothing is in hand between two transactions."""
@@ -68,14 +69,15 @@ class Transactions:
         )
         await self._producer.start()
 
-    async def _commit(self, records: Sequence[Record], place: TopicPartition, offset: int, group: str) -> None:
+    async def _commit(self, records: Sequence[Record], offsets: Mapping[TopicPartition, int], group: str) -> None:
         producer = self._producer
         # 1. Begin.
         await producer.begin_transaction()
         # 2. The records, until all are acknowledged: a commit reports success although one was refused.
         await write(producer, records)
-        # 3. The offset. Not beside 2.: brokers refuse records, for a while, of a transaction that something joins.
-        await producer.send_offsets_to_transaction({place: offset}, group)
+        # 3. The offsets. Not beside 2.: brokers refuse records, for a while, of a transaction that something joins.
+        if offsets:
+            await producer.send_offsets_to_transaction(offsets, group)
         # 4. All of it becomes true at once.
         await producer.commit_transaction()
 

@@ -14,13 +14,14 @@ from streams.services.logs import configure_logs
 from streams.services.monitor import Monitor, Progress
 from streams.settings import Settings
 
-ServiceName = Literal["enrich", "detect", "index", "clock", "web", "collect"]
+ServiceName = Literal["enrich", "detect", "index", "clock", "web", "collect", "deliver"]
 SERVICES: Final[tuple[ServiceName, ...]] = get_args(ServiceName)
 
 
 def services_of(settings: Settings) -> tuple[ServiceName, ...]:
-    """The services that `settings` give something to do: collect has nothing where no sources are declared."""
-    return tuple(name for name in SERVICES if name != "collect" or settings.collect.sources)
+    """The services that `settings` give something to do: collect has nothing without sources, deliver without desks."""
+    needed = {"collect": settings.collect.sources, "deliver": settings.deliver.desks}
+    return tuple(name for name in SERVICES if needed.get(name, True))
 
 
 def addresses_of(settings: Settings) -> dict[str, tuple[ServiceName, str]]:

@@ -35,6 +35,7 @@ class Ports:
     console: int = 8480
     collect: int = 9106
     push: int = 8481
+    deliver: int = 9107
 
     @classmethod
     def from_block(cls, first: int) -> Self:

@@ -87,6 +87,7 @@ class Stack:
             "services.clock_port": str(self.ports.clock),
             "services.web_port": str(self.ports.web),
             "services.collect_port": str(self.ports.collect),
+            "services.deliver_port": str(self.ports.deliver),
             "web.port": str(self.ports.console),
             "push.port": str(self.ports.push),
         }

@@ -11,10 +11,17 @@ from datetime import timedelta
 from pathlib import Path
 from xml.etree import ElementTree
 
+from processors.messages import Origin
+from streams.channels import WebhookChannel
+from streams.deliver.delivery import Delivery
+from streams.deliver.sending import Speech, send, send_test
 from streams.elastic_store import ElasticStore
+from streams.names import Names
 from streams.service_settings import ElasticsearchSettings
 from streams.stack.install import KAFKA, cache_folder, installed
 from streams.stack.kafka import Kafka
+from streams.stack.ports import Ports
+from tests.deliver.receiver import OTHER, SECRET
 from tests.patience import PATIENCE
 from tests.services.kafka_client import new_prefix
 from tests.streams.sample_messages import NOON, alert, series_point
@@ -24,9 +31,9 @@ EXAMPLES = ROOT / "examples"
 
 
 @contextmanager
-def running(command: Sequence[object], folder: Path) -> Iterator[subprocess.Popen[str]]:
+def running(command: Sequence[object], folder: Path, **more: str) -> Iterator[subprocess.Popen[str]]:
     """A program that prints lines, ended with the block; it does not outlive the patience of a test."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **more}
     process = subprocess.Popen(
         [str(word) for word in command], stdout=subprocess.PIPE, text=True, cwd=folder, env=environment
     )
@@ -94,6 +101,24 @@ def test_a_companys_sentiment_is_drawn_from_the_index(elastic_settings: Elastics
         [*command[:2], "NONE", *options], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert missing.returncode == 1 and "nothing of NONE" in missing.stderr
+
+
+def test_a_webhook_is_taken_once_and_only_from_who_knows_the_secret(tmp_path: Path) -> None:
+    port = Ports.picked().kafka
+    command = [sys.executable, EXAMPLES / "receive_webhooks.py", port]
+    url, speech = f"http://127.0.0.1:{port}/", Speech(Names())
+    message = Delivery("message-1", "desk", "room", (alert(),), "message-1", NOON, Origin("alerts", 0, 0))
+    with running(command, tmp_path, SECRET=SECRET) as reader:
+        room = WebhookChannel("room", url, (OTHER, SECRET), allow_private=True)
+        while (failure := send(room, message, speech)) and failure.why.startswith("no answer"):
+            assert reader.poll() is None
+        assert failure is None
+        assert send(room, message, speech) is None, "again, as when nobody heard the answer"
+        stranger = send(WebhookChannel("room", url, (OTHER,), allow_private=True), message, speech)
+        assert stranger is not None and "401" in stranger.why
+        assert send_test(room, "desk", "test-1", "2024-05-06T12:00:00Z", speech) is None
+        assert line(reader) == "tocsin.alert.open desk BA"
+        assert line(reader).startswith("tocsin.test desk This is a test")
 
 
 def test_every_example_is_told_of_and_tested() -> None:

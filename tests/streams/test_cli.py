@@ -58,6 +58,7 @@ NOT_TO_BE_ASKED = {
     "services.clock_port": "1",
     "services.web_port": "1",
     "services.collect_port": "1",
+    "services.deliver_port": "1",
 }
 HEAVY = {
     "numpy",

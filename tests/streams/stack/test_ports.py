@@ -43,6 +43,7 @@ def test_the_usual_ports_are_those_of_the_settings() -> None:
     assert (services.enrich_port, services.detect_port) == (ports.enrich, ports.detect)
     assert (services.index_port, services.clock_port) == (ports.index, ports.clock)
     assert (services.web_port, settings.web.port) == (ports.web, ports.console)
+    assert services.deliver_port == ports.deliver
 
 
 def test_picked_ports_are_free() -> None:

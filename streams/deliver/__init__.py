@@ -1,0 +1,1 @@
+"""Alarms for people: which desks hear what, on which channels, until it has arrived."""
