@@ -76,7 +76,7 @@ def test_addresses_are_those_of_the_services_and_their_ports() -> None:
     ports = {name: declarations()[f"services.{name}_port"].default for name in found}
     assert found == {
         name: (name, f"{'0.0.0.0' if name == 'web' else name}:{ports[name]}")
-        for name in ("enrich", "detect", "index", "clock", "web")
+        for name in ("enrich", "detect", "index", "clock", "web", "deliver")
     }
     assert settings("index").elasticsearch.servers == ("https://elasticsearch:9200",)
     kafka = services()["kafka"]["environment"]
