@@ -112,20 +112,22 @@ class Rung:
         return Counter(alert.at.date() for alert in self.alerts)
 
 
-def simulate(desk: Desk, alerts: Iterable[Alert]) -> Rung:
-    """What `desk` would have rung of `alerts`, in any order."""
+def simulate(desk: Desk, alerts: Iterable[Alert], since: datetime) -> Rung:
+    """What `desk` would have rung from `since` on, of `alerts` in any order; those before tell what rang already."""
     rung = Rung(desk)
     watched: set[str] = set()
     rang: set[str] = set()
     for alert in sorted(alerts, key=lambda alert: (alert.at, alert.incident, alert.sequence)):
         if not desk.watches(alert):
             continue
-        watched.add(alert.incident)
+        if alert.at >= since:
+            watched.add(alert.incident)
         if alert.event == "close":
             rang.add(alert.incident)  # what is over rings nobody for the first time
         elif alert.incident not in rang and desk.passes(alert):
             rang.add(alert.incident)
-            rung.alerts.append(alert)
-            rung.held += desk.quiet_until(alert, alert.at) is not None
+            if alert.at >= since:
+                rung.alerts.append(alert)
+                rung.held += desk.quiet_until(alert, alert.at) is not None
     rung.watched = len(watched)
     return rung

@@ -2,13 +2,16 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from processors.errors import ConfigurationError
 from streams import terminal
 from streams.commands.options import Assignments, SettingsFile, settings_of
+
+_BEFORE_DAYS: Final = 14
+"""Read before the days asked for: an incident that rang then does not ring anew."""
 
 app = typer.Typer(help="Desks: watch-lists with a budget of false alarms.", no_args_is_help=True)
 
@@ -44,7 +47,9 @@ def simulate(
         from streams.elastic_store import ElasticStore
 
         store = ElasticStore(settings.elasticsearch, read_only=True)
-        found = store.alerts(AlertQuery(limit=1_000_000))
+        latest = store.alerts(AlertQuery(limit=1))
+        begin = latest[0].at - timedelta(days=days + _BEFORE_DAYS) if latest else None
+        found = store.alerts(AlertQuery(since=begin, limit=1_000_000))
         store.close()
     if not found:
         terminal.echo("There is no alarm to try them on.")
@@ -53,5 +58,4 @@ def simulate(
     since = until - timedelta(days=days)
     console = terminal.console()
     for desk in stated.desks.values():
-        rung = simulate(desk, (alert for alert in found if alert.at >= since))
-        console.print(rung_view(rung, since, until, Names(master)))
+        console.print(rung_view(simulate(desk, found, since), since, until, Names(master)))

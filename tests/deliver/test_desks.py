@@ -103,10 +103,12 @@ def test_a_simulation_rings_each_incident_once_with_its_first_event_that_passes(
         alert("b1", incident="b", event="close", sequence=1, at=NOON + 25 * HOUR, chance_per_year=limit / 9),
         alert("c0", incident="c", series="market:all"),
     ]
-    rung = simulate(desk(quiet=NIGHT), events)
+    rung = simulate(desk(quiet=NIGHT), events, NOON)
     assert [one.id for one in rung.alerts] == ["a1"]
     assert (rung.watched, rung.by_day, rung.held) == (2, {date(2024, 5, 6): 1}, 0)
-    assert simulate(desk(quiet=replace(NIGHT, begin=time(9), end=time(10))), events).held == 1, (
+    later = simulate(desk(), events, NOON + 2 * HOUR)
+    assert (later.alerts, later.watched) == ([], 2), "what rang before does not ring anew"
+    assert simulate(desk(quiet=replace(NIGHT, begin=time(9), end=time(10))), events, NOON).held == 1, (
         "13:00 UTC is 9:00 there"
     )
 
