@@ -148,7 +148,10 @@ class Worker:
         for place in self._read:
             begin, end = bounds(self._consumer, place)
             position = self._book.position(place.topic, place.partition)
-            starts[place] = max(begin, position) if position is not None else begin if self._is_feedback(place) else end
+            if position is not None:
+                starts[place] = max(begin, position)
+            else:
+                starts[place] = begin if place.topic == self._feedback else end
         canary = TopicPartition(self._canary, 0)
         begin, end = bounds(self._consumer, canary)
         self._consumer.assign([*self._read, canary])
@@ -285,9 +288,6 @@ class Worker:
             self._progress.waits_for(f"Kafka at {', '.join(self._settings.kafka.servers)}")
             return
         self._progress.made()
-
-    def _is_feedback(self, place: TopicPartition) -> bool:
-        return bool(place.topic == self._feedback)
 
 
 def _is_message(change: Change) -> bool:
