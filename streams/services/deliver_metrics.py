@@ -3,12 +3,15 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final
+from typing import Final, get_args
 
 from kafka import TopicPartition
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from streams.deliver.postman import Outcome, Postman
+from streams.deliver.postman import Fate, Outcome, Postman
+
+_FAILED: Final = "failed"
+"""A try that was followed by others, or by none."""
 
 _SECONDS: Final = (0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800, 7200, 86_400)
 
@@ -38,8 +41,8 @@ class DeliverMetrics:
         canary = Gauge(
             "tocsin_deliver_canary_seconds", "Age of the latest canary that came this far", registry=registry
         )
-        self._canary = datetime.now(UTC)
-        canary.set_function(lambda: (datetime.now(UTC) - self._canary).total_seconds())
+        self._canary = _now()
+        canary.set_function(lambda: (_now() - self._canary).total_seconds())
         waiting = Gauge(
             "tocsin_deliveries_waiting", "Messages that a channel has not taken yet", ["channel"], registry=registry
         )
@@ -50,15 +53,16 @@ class DeliverMetrics:
             name = postman.channel.name
             waiting.labels(name).set_function(partial(_waiting, postman))
             trouble.labels(name).set_function(partial(_trouble, postman))
-            self._deliveries.labels(name, "sent").inc(0)
+            for outcome in (*get_args(Fate), _FAILED):  # what is there from the beginning is seen to rise
+                self._deliveries.labels(name, outcome).inc(0)
 
     def done(self, outcome: Outcome) -> None:
         """A message arrived, or was given up."""
         delivery = outcome.delivery
         self._deliveries.labels(delivery.channel, outcome.fate).inc()
-        self._deliveries.labels(delivery.channel, "failed").inc(outcome.failed)
+        self._deliveries.labels(delivery.channel, _FAILED).inc(outcome.failed)
         if outcome.fate == "sent":
-            self._seconds.labels(delivery.channel).observe((datetime.now(UTC) - delivery.since).total_seconds())
+            self._seconds.labels(delivery.channel).observe((_now() - delivery.since).total_seconds())
 
     def dead(self, reason: str) -> None:
         """A record was refused, or a message was, and its dead letter is written."""
@@ -83,3 +87,7 @@ def _waiting(postman: Postman) -> float:
 
 def _trouble(postman: Postman) -> float:
     return float(bool(postman.trouble))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -22,10 +22,13 @@ from processors.messages import Canary, Origin
 from streams.collect.declared import Source
 from streams.collect.look import Looked
 from streams.collect.metrics import CollectMetrics
+from streams.deliver.delivery import Delivery
+from streams.deliver.postman import Fate, Outcome, Postman
 from streams.elastic_bulk import Result
-from streams.services import clock, index_metrics, metrics
+from streams.services import clock, deliver_metrics, index_metrics, metrics
 from streams.services.clock import ClockMetrics
 from streams.services.clock_canary import CanaryWatch
+from streams.services.deliver_metrics import DeliverMetrics
 from streams.services.detect_metrics import DetectMetrics
 from streams.services.enrich_metrics import EnrichMetrics
 from streams.services.enrich_records import Reading, Written
@@ -59,12 +62,13 @@ class World:
     idle: bool = True
     canaries: bool = True
     feeds: bool = True
+    hears: bool = True
     started: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.monitors = {
             name: Monitor(name, Progress(60, self.seconds))
-            for name in ("enrich", "detect", "index", "clock", "web", "collect")
+            for name in ("enrich", "detect", "index", "clock", "web", "collect", "deliver")
         }
         self.timeline = Timeline({(name, f"{name}:1"): self.target(name) for name in (*self.monitors, "triton")})
         self.patch.setattr(metrics, "time", self.seconds)
@@ -73,6 +77,7 @@ class World:
         self.patch.setattr("streams.services.enrich_metrics.time", self.seconds)
         self.patch.setattr("streams.services.detect_metrics.time", SimpleNamespace(time=self.seconds))
         self.patch.setattr(clock, "_now", self.now)
+        self.patch.setattr(deliver_metrics, "_now", self.now)
         registry = {name: monitor.registry for name, monitor in self.monitors.items()}
         self.enrich = EnrichMetrics(registry["enrich"], MODEL)
         self.detect, self.index = DetectMetrics(registry["detect"]), IndexMetrics(registry["index"])
@@ -81,6 +86,8 @@ class World:
         self.feedback = Gauge("tocsin_feedback_waiting", "x", registry=registry["web"])
         self.collect = CollectMetrics(registry["collect"])
         self.collect.begin([FEED])
+        self.room = SimpleNamespace(channel=SimpleNamespace(name="room"), waiting=0, trouble="")
+        self.deliver = DeliverMetrics(registry["deliver"], [cast(Postman, self.room)])
         self.triton, self.elasticsearch = Breaker(), Breaker()
 
     def seconds(self) -> float:
@@ -108,6 +115,8 @@ class World:
         if self.canaries:
             at = self.now() - timedelta(seconds=1)
             self.watch.returned(Canary("tocsin-canary/x", at), self.now())
+            if self.hears:
+                self.deliver.canary(at)
         self.batch("wire")
         self.enrich.breaker("triton", self.triton)
         self.index.breaker(self.elasticsearch)
@@ -129,6 +138,10 @@ class World:
     def indexed(self, age: float) -> None:
         record = SimpleNamespace(timestamp=(self.seconds() - age) * 1000, headers=())
         self.index.done([Entry("documents", record, result=Result("written", ""))] * 3)
+
+    def delivered(self, fate: Fate, after: float = 1.0) -> None:
+        message = SimpleNamespace(channel="room", since=self.now() - timedelta(seconds=after))
+        self.deliver.done(Outcome(cast(Delivery, message), fate))
 
 
 def decoded(raw: bytes) -> Any:
@@ -322,6 +335,30 @@ def two_models(world: World) -> None:
     world.timeline.go_on(35 * MINUTE, world.well)
 
 
+def channel_away(world: World) -> None:
+    world.room.trouble = "it answered 503"
+    world.timeline.go_on(12 * MINUTE, world.well)
+
+
+def given_up(world: World) -> None:
+    world.timeline.go_on(2 * MINUTE, world.well)
+    world.delivered("given-up")
+    world.timeline.go_on(3 * MINUTE, world.well)
+
+
+def slow_channel(world: World) -> None:
+    def step() -> None:
+        world.well()
+        world.delivered("sent", after=200)
+
+    world.timeline.go_on(12 * MINUTE, step)
+
+
+def unheard(world: World) -> None:
+    world.hears = False
+    world.timeline.go_on(8 * MINUTE, world.well)
+
+
 CONDITIONS: dict[str, Callable[[World], None]] = {
     "BellBroken": no_canary,
     "BellUnwatched": no_watch,
@@ -347,6 +384,10 @@ CONDITIONS: dict[str, Callable[[World], None]] = {
     "LogHoles": holes,
     "FeedbackNotSent": unsent_feedback,
     "TwoModels": two_models,
+    "ChannelTrouble": channel_away,
+    "NotDelivered": given_up,
+    "DeliveredLate": slow_channel,
+    "DeliverDeaf": unheard,
 }
 
 
