@@ -125,10 +125,11 @@ class Trial:
     def load(
         self, rate: float = 40, *, documents: int = LATEST, services: tuple[str, ...] = SERVICES
     ) -> Iterator[None]:
-        """Services under a steady load of `rate` documents a second within the block; what is not sent by its end is
-        left out. The services are ready and have acknowledged something before the block begins."""
+        """Services under a steady load of `rate` documents a second within the block: the last `documents` of the scenario,
+        then copies of them; what is not sent by the block's end is left out. The services are ready and have acknowledged
+        something before it begins."""
         self.deployment.start(*services)
-        self._feed = feed = self.feed(self.documents(documents), rate)
+        self._feed = feed = self.feed(self.documents(documents), rate, self.copies(LATEST))
         try:
             self.deployment.wait_until_ready()
             for service in {name.partition("-")[0] for name in services}:
@@ -138,13 +139,12 @@ class Trial:
             feed.terminate()
             feed.wait(PATIENCE)
 
-    def feed(self, file: Path, rate: float | None = None) -> subprocess.Popen[bytes]:
-        """A feed in the background, at most `rate` documents a second."""
+    def feed(self, file: Path, rate: float | None = None, *more: Path) -> subprocess.Popen[bytes]:
+        """A feed of the files in the background, at most `rate` documents a second."""
         pace = [f"--max-rate={rate}"] if rate else []
+        files = [str(path) for path in (file, *more)]
         with (self.folder / "feed.log").open("ab") as log:
-            return subprocess.Popen(
-                [*TOCSIN, "feed", str(file), *pace, *self.deployment.flags()], stdout=log, stderr=log
-            )
+            return subprocess.Popen([*TOCSIN, "feed", *files, *pace, *self.deployment.flags()], stdout=log, stderr=log)
 
     @contextmanager
     def through(self, address: str) -> Iterator[None]:
