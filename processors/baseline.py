@@ -1,7 +1,6 @@
 """What is normal for a series: levels with exponential forgetting, shrunk towards what is pooled over its kind."""
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
 from typing import Any, Final, NamedTuple, Self
@@ -9,15 +8,11 @@ from typing import Any, Final, NamedTuple, Self
 from processors.detection import DetectionSettings
 from processors.surprise import HOURS_PER_YEAR
 
-_SHAPE_LIMITS: Final = (0.1, 50.0)
-_CONCENTRATION_LIMITS: Final = (10.0, 500.0)
-_DISPERSION_LIMITS: Final = (0.05, 10.0)
-_CORRELATION_LIMITS: Final = (0.002, 0.5)
-_DISPERSION_PRIOR: Final = (1.0, 20.0)  # value, and the Σ m² that it weighs
-_CORRELATION_PRIOR: Final = (0.03, 50.0)  # value, and the Σ n(n − u)p(1 − p) that it weighs
-_UNIT_PRIOR: Final = (0.75, 20.0)  # value, and the Σ w that it weighs
-_UNIT_LIMITS: Final = (0.3, 1.0)
-_SHARE_PRIOR: Final = 20.0  # stories by which the former share of a kind counts beside those of the present model
+DISPERSION_LIMITS: Final = (0.05, 10.0)
+CORRELATION_LIMITS: Final = (0.002, 0.5)
+DISPERSION_PRIOR: Final = (1.0, 20.0)  # value, and the Σ m² that it weighs
+CORRELATION_PRIOR: Final = (0.03, 50.0)  # value, and the Σ n(n − u)p(1 − p) that it weighs
+UNIT_PRIOR: Final = (0.75, 20.0)  # value, and the Σ w that it weighs
 _USUAL_DEVIATIONS: Final = 3.0
 
 
@@ -79,11 +74,11 @@ class Baseline:
 
     def copy(self) -> Self:
         """A copy."""
-        return type(self)(*_values(self))
+        return type(self)(*values_of(self))
 
     def pack(self) -> Any:
         """JSON-ready content."""
-        return list(_values(self))
+        return list(values_of(self))
 
     @classmethod
     def unpack(cls, packed: Any) -> Self:
@@ -91,7 +86,8 @@ class Baseline:
         return cls(*packed)
 
 
-_values: Final = attrgetter(*(f.name for f in fields(Baseline)))
+values_of: Final = attrgetter(*(f.name for f in fields(Baseline)))
+"""All that a baseline holds, in the order of its fields."""
 
 
 class Day(NamedTuple):
@@ -150,14 +146,14 @@ class Pool:
 
     stories_rate: float = 0.003  # before anything is pooled: half a story a week
     share: float = 0.1
-    unit: float = _UNIT_PRIOR[0]
+    unit: float = UNIT_PRIOR[0]
     stories_rates: dict[str, float] = field(default_factory=dict)
     shares: dict[str, float] = field(default_factory=dict)
     shape: float = 1.0
     concentration: float = 50.0
-    dispersion: float = _DISPERSION_PRIOR[0]
-    stories_dispersion: float = _DISPERSION_PRIOR[0]
-    correlation: float = _CORRELATION_PRIOR[0]
+    dispersion: float = DISPERSION_PRIOR[0]
+    stories_dispersion: float = DISPERSION_PRIOR[0]
+    correlation: float = CORRELATION_PRIOR[0]
     tested: float = 0.0
     epoch: int = 0
     inherited: float = 0.1
@@ -183,6 +179,28 @@ class Pool:
         return cls(*packed)
 
 
+class Level(NamedTuple):
+    """The posterior of a series' rate and share (see `expectation`): shape of the gamma of the rate, stories per weighted
+    hour, concentration and mean of the beta of the share. Numbers, or columns of them."""
+
+    shape: Any
+    stories_rate: Any
+    certainty: Any
+    share: Any
+
+
+def level_of(stories: Any, exposure: Any, labelled: Any, negatives: Any, prior: Prior, pool: Pool) -> Level:
+    """The level of a series with these sums, `labelled` and `negatives` under the present model; or the levels of many,
+    where these, and the prior's, are columns."""
+    shape, certainty = pool.shape + stories, pool.concentration + labelled / pool.unit
+    return Level(
+        shape,
+        shape / (pool.shape / prior.stories_rate + exposure),
+        certainty,
+        (pool.concentration * prior.share + negatives / pool.unit) / certainty,
+    )
+
+
 def expectation(baseline: Baseline, prior: Prior, pool: Pool, settings: DetectionSettings) -> Expectation:
     """The posterior of a series: its own sums, shrunk to `prior` as strongly as its kind is alike.
 
@@ -193,24 +211,23 @@ def expectation(baseline: Baseline, prior: Prior, pool: Pool, settings: Detectio
     A window's share adds the correlation ρ of a day's sentiments: 1 / (1 + concentration) = 1/(c + 1) + ρ·c/(c + 1).
     Empirical Bayes: Robbins 1956; Gelman et al., Bayesian Data Analysis, 2.6 and 5.3.
     """
-    stories_level = pool.shape + baseline.stories
-    stories_rate = stories_level / (pool.shape / prior.stories_rate + baseline.exposure)
-    dispersion = _shrunk(
-        baseline.negatives_excess, baseline.negatives_square, pool.dispersion, _DISPERSION_PRIOR[1], _DISPERSION_LIMITS
+    known = baseline if baseline.epoch == pool.epoch else Baseline(baseline.day)
+    stories_level, stories_rate, certainty, share = level_of(
+        baseline.stories, baseline.exposure, known.labelled, known.negatives, prior, pool
     )
-    stories_dispersion = _shrunk(
+    dispersion = shrunk(
+        baseline.negatives_excess, baseline.negatives_square, pool.dispersion, DISPERSION_PRIOR[1], DISPERSION_LIMITS
+    )
+    stories_dispersion = shrunk(
         baseline.stories_excess,
         baseline.stories_square,
         pool.stories_dispersion,
-        _DISPERSION_PRIOR[1],
-        _DISPERSION_LIMITS,
+        DISPERSION_PRIOR[1],
+        DISPERSION_LIMITS,
     )
-    known = baseline if baseline.epoch == pool.epoch else Baseline(baseline.day)
-    correlation = _shrunk(
-        known.share_excess, known.share_square, pool.correlation, _CORRELATION_PRIOR[1], _CORRELATION_LIMITS
+    correlation = shrunk(
+        known.share_excess, known.share_square, pool.correlation, CORRELATION_PRIOR[1], CORRELATION_LIMITS
     )
-    certainty = pool.concentration + known.labelled / pool.unit
-    share = (pool.concentration * prior.share + known.negatives / pool.unit) / certainty
     spread = (1 + correlation * certainty) / (certainty + 1)
     uncertainty = 1 / stories_level + (1 - share) / (share * (certainty + 1))
     return Expectation(
@@ -225,108 +242,11 @@ def expectation(baseline: Baseline, prior: Prior, pool: Pool, settings: Detectio
     )
 
 
-class Member(NamedTuple):
-    """A series as its pool sees it: its group, its baseline, and the rate of stories that it leans on besides the
-    group's (that of the company for a company-topic series, 1 otherwise), in which the pool's rates are measured."""
-
-    group: str
-    baseline: Baseline
-    stories_rate: float = 1.0
-
-
-def pooled(members: Iterable[Member], epoch: int, before: Pool, settings: DetectionSettings) -> Pool:
-    """The pool of `members` (in a fixed order: sums of floats depend on it), by the method of moments; `before` is the
-    pool of the day before, whose share a new model starts from.
-
-    A group's level is the mean of its members' rates, shrunk to that of all as if `group_prior` further members
-    had it. Differences between members: relative variance v = Σ ((x − m)² − x) / Σ m², gamma shape 1/v.
-    """
-    members = list(members)
-    pool = Pool(epoch=epoch, inherited=before.inherited if before.epoch == epoch else before.share)
-    seen = [m for m in members if m.baseline.exposure > 0]
-    pool.stories_rate = _level(seen)
-    present = [m for m in members if m.baseline.epoch == epoch]
-    pool.tested = sum(m.baseline.labelled for m in present)
-    pool.unit = _shrunk(
-        sum(m.baseline.squares for m in present),
-        sum(m.baseline.negatives for m in present),
-        *_UNIT_PRIOR,
-        _UNIT_LIMITS,
-    )
-    pool.share = _share(present, pool.inherited, _SHARE_PRIOR)
-    for group in sorted({m.group for m in members}):
-        inside = [m for m in seen if m.group == group]
-        if inside:
-            weight = settings.group_prior / (len(inside) + settings.group_prior)
-            pool.stories_rates[group] = pool.stories_rate**weight * _level(inside) ** (1 - weight)
-        pool.shares[group] = _share([m for m in present if m.group == group], pool.share, 100.0)
-    pool.shape = _between(
-        (m.baseline.stories, pool.prior(m.group).stories_rate * m.stories_rate * m.baseline.exposure) for m in seen
-    )
-    pool.concentration = _concentration(
-        (m.baseline.negatives / pool.unit, m.baseline.labelled / pool.unit, pool.prior(m.group).share) for m in present
-    )
-    pool.dispersion = _shrunk(
-        sum(m.baseline.negatives_excess for m in seen),
-        sum(m.baseline.negatives_square for m in seen),
-        *_DISPERSION_PRIOR,
-        _DISPERSION_LIMITS,
-    )
-    pool.stories_dispersion = _shrunk(
-        sum(m.baseline.stories_excess for m in seen),
-        sum(m.baseline.stories_square for m in seen),
-        *_DISPERSION_PRIOR,
-        _DISPERSION_LIMITS,
-    )
-    pool.correlation = _shrunk(
-        sum(m.baseline.share_excess for m in present),
-        sum(m.baseline.share_square for m in present),
-        *_CORRELATION_PRIOR,
-        _CORRELATION_LIMITS,
-    )
-    return pool
-
-
 def _usual(observed: float, mean: float, variance: float, unit: float) -> float:
     """`observed`, or what lies three standard deviations and two units above `mean` where that is less."""
     return min(observed, mean + _USUAL_DEVIATIONS * math.sqrt(variance) + 2 * unit)
 
 
-def _level(members: Iterable[Member]) -> float:
-    """Stories per exposure with half a story in a week added, so that nothing is impossible."""
-    count, exposure = 0.5, 168.0
-    for member in members:
-        count += member.baseline.stories
-        exposure += member.baseline.exposure * member.stories_rate
-    return count / exposure
-
-
-def _share(members: Iterable[Member], prior: float, weight: float) -> float:
-    negatives, stories = prior * weight, weight
-    for member in members:
-        negatives += member.baseline.negatives
-        stories += member.baseline.labelled
-    return negatives / stories
-
-
-def _shrunk(excess: float, square: float, prior: float, weight: float, limits: tuple[float, float]) -> float:
+def shrunk(excess: float, square: float, prior: float, weight: float, limits: tuple[float, float]) -> float:
+    """A ratio of moments, leant on `prior` by `weight` and held to `limits`."""
     return min(max((excess + prior * weight) / (square + weight), limits[0]), limits[1])
-
-
-def _between(pairs: Iterable[tuple[float, float]]) -> float:
-    excess, square = 1.0, 1.0
-    for x, m in pairs:
-        excess += (x - m) ** 2 - x
-        square += m * m
-    return min(max(square / max(excess, 1e-9), _SHAPE_LIMITS[0]), _SHAPE_LIMITS[1])
-
-
-def _concentration(triples: Iterable[tuple[float, float, float]]) -> float:
-    """Of a beta between members: Σ (χ² − 1) / Σ (n − 1) is their correlation, every member weighing by its stories."""
-    excess, stories = 0.0, 1.0
-    for x, n, p in triples:
-        if n > 1:
-            excess += (x - n * p) ** 2 / (n * p * (1 - p)) - 1
-            stories += n - 1
-    correlation = max(excess / stories, 1e-9)
-    return min(max(1 / correlation - 1, _CONCENTRATION_LIMITS[0]), _CONCENTRATION_LIMITS[1])

@@ -1,17 +1,19 @@
 """What a partition remembers of its past: the week's shape, levels, pools and gaps; it says what is to be expected."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
-from processors.baseline import Baseline, Day, Expectation, Member, Pool, Prior, expectation, pooled
+from processors.baseline import Baseline, Day, Expectation, Level, Pool, Prior, expectation
 from processors.counts import Buckets
 from processors.detection import DetectionSettings
 from processors.incidents import Watch
+from processors.pools import Columns, pooled, priors
 from processors.seasons import DAY, FLAT, HOUR, WEEK, Profile, slot_of, utc_offset
 from processors.series import company_series_of
 from processors.state import Changes, Table
@@ -235,10 +237,7 @@ class History:
                 self._skip(era, last)
                 break
             self._fold(era, today)
-        for series in self.baselines.names():
-            if era.day - self.baselines[series].day >= _CATCH_UP_DAYS:
-                self._catch_up(series, self.baselines.edit(series), era.day)
-        self._forget_levels()
+        self._catch_up_all(era.day)
         self._pool()
         self._forget_levels()
 
@@ -364,24 +363,83 @@ class History:
         oldest = end - self._settings.forget_days * DAY
         era.gaps = [gap for gap in era.gaps if gap[1] > oldest]
 
-    def _pool(self) -> None:
-        """Pools every kind; companies before their topics, which are measured in their company's rates."""
-        kinds: dict[str, list[str]] = {}
+    def _kinds(self) -> Iterator["_Kind"]:
+        """The series of each kind with all days folded, companies before their topics; a pool that is replaced between
+        two kinds holds for the second."""
+        names: dict[str, list[str]] = {}
         for series in self.baselines.names():
-            kinds.setdefault(series.partition(":")[0], []).append(series)
-        for kind in sorted(kinds):
-            members = (self._member(kind, series) for series in kinds[kind])
-            pool = pooled(members, self.era.epoch, self.pools.get(kind) or Pool(), self._settings)
-            self.pools.replace(kind, pool)
-            for series in kinds[kind]:
-                self._expectations.pop(series, None)
+            names.setdefault(series.partition(":")[0], []).append(series)
+        companies: _Kind | None = None
+        for name in sorted(names):
+            kind = self._kind(name, names[name], companies if name == "company-topic" else None)
+            yield kind
+            if name == "company":
+                companies = kind
 
-    def _member(self, kind: str, series: str) -> Member:
-        baseline = self._caught(series)
-        if kind == "company-topic":
-            company = self.expect(company_series_of(series))
-            return Member(series.partition("/")[2], baseline, company.stories_rate)
-        return Member(self._series[series].sector, baseline)
+    def _kind(self, name: str, series: list[str], companies: "_Kind | None") -> "_Kind":
+        columns = Columns(self.baselines[one] for one in series)
+        if companies is None:
+            groups, above = [self._series[one].sector for one in series], np.arange(len(series))
+        else:
+            rows = {company: row for row, company in enumerate(companies.series)}
+            groups = [one.partition("/")[2] for one in series]
+            above = np.array([rows[company_series_of(one)] for one in series])
+        kind = _Kind(name, series, groups, columns, above, companies)
+        self._pass_days(kind)
+        return kind
+
+    def _levels(self, kind: "_Kind", rows: NDArray[np.int64]) -> Level:
+        """What is believed of these rows of a kind by its present pool."""
+        pool = self.pools.get(kind.name) or Pool()
+        prior = priors(pool, [kind.groups[row] for row in rows])
+        if kind.companies is not None:
+            company = self._levels(kind.companies, kind.above[rows])
+            prior = _beneath(prior, company.stories_rate, company.share, pool)
+        return kind.columns.levels(rows, prior, pool)
+
+    def _pass_days(self, kind: "_Kind") -> None:
+        """Folds the days on which nothing was counted, up to the day that is folded next."""
+        today, epoch = self.era.day, self.era.epoch
+        if today is None:
+            return
+        behind = today - kind.columns.day
+        late = np.flatnonzero(behind > 0)
+        if not len(late):
+            return
+        level = self._levels(kind, late)
+        owners = kind.series if kind.companies is None else kind.companies.series
+        marked = {name for name in self._watches.names() if self._watches[name].unusual}
+        for back in range(int(behind.max()), 0, -1):
+            chosen = behind[late] >= back
+            rows, day = late[chosen], today - back
+            exposures = np.zeros(len(owners))
+            for owner in np.unique(kind.above[rows]):
+                exposures[owner] = self._exposure_of_day(owners[owner], day)
+            weights = np.ones(len(rows))
+            if marked:
+                for place, row in enumerate(rows):
+                    series = kind.series[row]
+                    if series in marked or owners[kind.above[row]] in marked:
+                        weights[place] = self._weight(series, day)
+            ahead = Level(*(column[chosen] for column in level))
+            kind.columns.pass_day(rows, exposures[kind.above[rows]], weights, ahead, epoch, self._decay)
+
+    def _catch_up_all(self, today: int) -> None:
+        """Writes the baselines that have idled for long."""
+        for kind in self._kinds():
+            for row, series in enumerate(kind.series):
+                if today - self.baselines[series].day >= _CATCH_UP_DAYS:
+                    self.baselines.replace(series, kind.columns.baseline(row))
+
+    def _pool(self) -> None:
+        """Pools every kind anew; topics of companies are measured in their company's rates."""
+        for kind in self._kinds():
+            rates = np.ones(len(kind.series))
+            if kind.companies is not None:
+                rates = self._levels(kind.companies, kind.above).stories_rate
+            before = self.pools.get(kind.name) or Pool()
+            pool = pooled(kind.columns, kind.groups, rates, self.era.epoch, before, self._settings)
+            self.pools.replace(kind.name, pool)
 
     def _expect(self, series: str, baseline: Baseline) -> Expectation:
         return expectation(baseline, *self._leaning(series), self._settings)
@@ -392,9 +450,8 @@ class History:
         pool = self.pools.get(kind) or Pool()
         if kind != "company-topic":
             return pool.prior(self._series[series].sector), pool
-        prior, company = pool.prior(name.partition("/")[2]), self.expect(company_series_of(series))
-        odds = _odds(prior.share) * _odds(company.share) / _odds(pool.share)
-        return Prior(prior.stories_rate * company.stories_rate, odds / (1 + odds)), pool
+        company = self.expect(company_series_of(series))
+        return _beneath(pool.prior(name.partition("/")[2]), company.stories_rate, company.share, pool), pool
 
     def _profile(self, series: str) -> Profile:
         owner = company_series_of(series)
@@ -420,5 +477,23 @@ def _profile_pool(series: str) -> str:
     return _PROFILE_POOLS.get(kind, "wide")
 
 
-def _odds(share: float) -> float:
+def _beneath(prior: Prior, stories_rate: Any, share: Any, pool: Pool) -> Prior:
+    """The prior of a company's topic: the topic's, in the rate and the odds of its company. Numbers, or columns of them."""
+    odds = _odds(prior.share) * _odds(share) / _odds(pool.share)
+    return Prior(prior.stories_rate * stories_rate, odds / (1 + odds))
+
+
+def _odds(share: Any) -> Any:
     return share / (1 - share)
+
+
+class _Kind(NamedTuple):
+    """The series of one kind: their names, groups (sector or topic) and baselines; `above`: the rows of their companies in
+    `companies` where they are topics of companies, else their own."""
+
+    name: str
+    series: list[str]
+    groups: list[str]
+    columns: Columns
+    above: NDArray[np.int64]
+    companies: "_Kind | None"

@@ -3,16 +3,24 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.baseline import Baseline, Day, Member, Pool, Prior, expectation, pooled
+from processors.baseline import Baseline, Day, Pool, Prior, expectation
 from processors.detection import DetectionSettings
+from processors.pools import Columns
+from processors.pools import pooled as pooled_columns
 
 SETTINGS = DetectionSettings()
 PRIOR = Prior(stories_rate=0.05, share=0.07)
 POOL = Pool(stories_rate=0.05, share=0.07, unit=0.7, shape=0.4, concentration=300.0, tested=1000.0)
+
+
+def pooled(baseline: Baseline, epoch: int, before: Pool) -> Pool:
+    """The pool of a single series."""
+    return pooled_columns(Columns([baseline]), ["Tech"], np.ones(1), epoch, before, SETTINGS)
 
 
 def of(**sums: float) -> Baseline:
@@ -41,18 +49,18 @@ def test_shares_under_a_former_model_say_nothing_of_the_present_one() -> None:
 
 
 def test_a_new_model_starts_from_the_share_under_the_former_one() -> None:
-    members = [Member("Tech", of(exposure=900.0, stories=300.0, labelled=300.0, negatives=60.0, squares=40.0, epoch=1))]
-    before = pooled(members, 1, Pool(), SETTINGS)
-    after = pooled(members, 2, before, SETTINGS)
+    member = of(exposure=900.0, stories=300.0, labelled=300.0, negatives=60.0, squares=40.0, epoch=1)
+    before = pooled(member, 1, Pool())
+    after = pooled(member, 2, before)
     assert after.share == pytest.approx(before.share) and after.tested == 0
-    assert pooled(members, 2, after, SETTINGS).share == pytest.approx(after.share)
+    assert pooled(member, 2, after).share == pytest.approx(after.share)
 
 
 def test_the_unit_of_weights_is_what_they_weigh_by_themselves() -> None:
-    sure = [Member("", of(exposure=900.0, stories=9000.0, labelled=9000.0, negatives=900.0, squares=855.0))]
-    unsure = [Member("", of(exposure=900.0, stories=9000.0, labelled=9000.0, negatives=900.0, squares=360.0))]
-    assert pooled(sure, 0, Pool(), SETTINGS).unit == pytest.approx(0.95, abs=0.01)
-    assert pooled(unsure, 0, Pool(), SETTINGS).unit == pytest.approx(0.41, abs=0.01)
+    sure = of(exposure=900.0, stories=9000.0, labelled=9000.0, negatives=900.0, squares=855.0)
+    unsure = of(exposure=900.0, stories=9000.0, labelled=9000.0, negatives=900.0, squares=360.0)
+    assert pooled(sure, 0, Pool()).unit == pytest.approx(0.95, abs=0.01)
+    assert pooled(unsure, 0, Pool()).unit == pytest.approx(0.41, abs=0.01)
 
 
 def test_a_surge_does_not_make_days_seem_lively() -> None:
