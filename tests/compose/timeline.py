@@ -11,9 +11,10 @@ from math import isnan
 from typing import Any, Final
 
 import yaml
-from compose_files import COMPOSE
 from prometheus_client.parser import text_string_to_metric_families
-from promtool import promtool
+
+from tests.compose.compose_files import COMPOSE
+from tests.compose.promtool import promtool
 
 BEGIN: Final = 1_772_000_000
 """Seconds since 1970 at which a timeline begins."""
