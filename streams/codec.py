@@ -21,13 +21,13 @@ mend it.
 
 import json
 import re
-from collections.abc import Iterable
-from dataclasses import MISSING, fields, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import MISSING, fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from functools import cache
 from math import isfinite
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar, cast, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
@@ -123,6 +123,7 @@ def decode(message_type: type[T], raw: bytes) -> T:
         _check_schema({"schema": schema})
     if _NOT_FINITE.search(raw):
         _parse_object(raw)
+    _check_instants(message)
     return message
 
 
@@ -239,6 +240,50 @@ def _check_timestamp_form(value: Any) -> None:
     raise PoisonError("invalid-timestamp", f"published_at {_show(value)} is not RFC 3339 like 2014-01-31T16:05:00Z")
 
 
+def _check_instants(message: Any) -> None:
+    """Pydantic takes instants without an offset, and some that are none in UTC."""
+    message_type: Any = type(message)
+    for name in _timed(message_type):
+        item = getattr(message, name)
+        if isinstance(item, datetime):
+            offset = item.utcoffset()
+            if offset is None:
+                raise PoisonError("naive-timestamp", f"{name} {item.isoformat()} has no offset: write it with Z")
+            if offset:
+                _in_utc(name, item)
+        else:
+            for part in item if isinstance(item, tuple) else (item,):
+                _check_instants(part)
+
+
+@cache
+def _timed(message_type: Any) -> tuple[str, ...]:
+    """The fields that are instants, or hold messages (one or many) that have some."""
+    if not is_dataclass(message_type):
+        return ()
+    hints = get_type_hints(message_type)
+    return tuple(
+        field.name
+        for field in fields(message_type)
+        if any(kind is datetime or _timed(kind) for kind in _kinds(hints[field.name]))
+    )
+
+
+def _kinds(hint: Any) -> Iterator[Any]:
+    """The types that a value of `hint` may be or hold."""
+    if isinstance(hint, type):
+        yield hint
+    for argument in get_args(hint):
+        yield from _kinds(argument)
+
+
+def _in_utc(name: str, instant: datetime) -> datetime:
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise PoisonError("invalid-timestamp", f"{name} lies outside of the years 1 to 9999 in UTC") from None
+
+
 def _check_document(document: Document, now: datetime | None, future_tolerance: timedelta) -> Document:
     """What types cannot say; gives the document with `published_at` in UTC."""
     if not _SOURCE.fullmatch(document.source):
@@ -249,10 +294,7 @@ def _check_document(document: Document, now: datetime | None, future_tolerance: 
         raise PoisonError("too-long", f"source/id is over {MAX_IDENTITY_BYTES} bytes in UTF-8: send a hash as id")
     if not document.text.strip() and not document.title.strip():
         raise PoisonError("empty-document", "neither title nor text says anything: fill one of them")
-    try:
-        published_at = document.published_at.astimezone(UTC)
-    except OverflowError:
-        raise PoisonError("invalid-timestamp", "published_at lies outside of the years 1 to 9999 in UTC") from None
+    published_at = _in_utc("published_at", document.published_at)
     if published_at < EARLIEST:
         raise PoisonError(
             "before-1980",

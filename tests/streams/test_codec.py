@@ -116,3 +116,18 @@ def test_null_in_an_optional_field_means_absent() -> None:
 def test_on_a_topic_of_one_kind_the_kind_may_be_left_out() -> None:
     raw = b'{"id":"1","source":"s","text":"x","published_at":"2014-01-31T16:05:00Z"}'
     assert decode_document(raw, "social").kind == "social"
+
+
+@pytest.mark.parametrize(
+    ("at", "reason"), [("2024-05-06T11:00:00", "naive-timestamp"), ("0001-01-01T00:00:00+14:00", "invalid-timestamp")]
+)
+def test_an_instant_of_our_own_topics_that_is_none_is_refused_wherever_it_stands(at: str, reason: str) -> None:
+    for raw in (
+        json.dumps({"at": at}).encode(),
+        encode(series_point()).replace(b"2024-05-06T13:00:00Z", at.encode()),
+        encode(alert()).replace(encode(alert().evidence[0].published_at).strip(b'"'), at.encode()),
+    ):
+        message_type = Tick if raw.startswith(b'{"at": ') else SeriesPoint if b'"stories"' in raw else Alert
+        with pytest.raises(PoisonError) as refusal:
+            decode(message_type, raw)
+        assert refusal.value.reason == reason
