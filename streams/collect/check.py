@@ -85,7 +85,7 @@ def checked_view(source: Source, checked: Checked, items: int) -> RenderableType
     if checked.documents:
         lines.append(Text(f"  {len(checked.documents):,} documents would be sent at the first look"))
     for document in list(reversed(checked.documents))[:items]:
-        told = document.metadata.get("collected", {}).get("time", "published")
+        told = visible(str(document.metadata.get("collected", {}).get("time", "published")))
         words = visible(" ".join((document.title or document.text).split())[:100])
         lines.append(Text(f"  {document.published_at:%d %b %Y %H:%M} ({told})  {words}"))
     lines += [Text(f"  {visible(note)}", "" if checked.well else "red") for note in checked.notes]
