@@ -133,7 +133,7 @@ class Board:
 
 
 def field(name: str, kind: str, title: str | None, **more: Any) -> Json:
-    """One channel of an encoding."""
+    """One channel of an encoding; with ``sort=None`` in the order in which Elasticsearch answered."""
     return {"field": name, "type": kind, "title": title, **more}
 
 
@@ -170,19 +170,19 @@ def stacked(by: str, title: str, scale: Json | None = None) -> Json:
         "transform": flat(by),
         "mark": {"type": "bar", "tooltip": True},
         "encoding": {
-            "y": field("key", "nominal", None, sort={"field": "doc_count", "order": "descending"}),
+            "y": field("key", "nominal", None, sort=None),
             "x": field(f"{by}.doc_count", "quantitative", title),
             "color": colour,
         },
     }
 
 
-def ranked(value: str, title: str, colour: str = OBSERVED, order: str = "descending", **scale: Any) -> Json:
+def ranked(value: str, title: str, colour: str = OBSERVED, **scale: Any) -> Json:
     """One figure by row, the first above."""
     return {
         "mark": {"type": "point", "filled": True, "size": 80, "color": colour, "tooltip": True},
         "encoding": {
-            "y": field("key", "nominal", None, sort={"field": value, "order": order}),
+            "y": field("key", "nominal", None, sort=None),
             "x": field(value, "quantitative", title, **({"scale": scale} if scale else {})),
         },
     }
@@ -216,7 +216,7 @@ BAND: Final[Json] = {
             "encoding": {"y": field("expected.value", "quantitative", None)},
         },
         {
-            "mark": {"type": "line", "point": True, "color": OBSERVED, "tooltip": True},
+            "mark": {"type": "line", "point": {"color": OBSERVED}, "color": OBSERVED, "tooltip": True},
             "encoding": {"y": field("observed.value", "quantitative", None)},
         },
     ],
@@ -274,7 +274,7 @@ NEGATIVE_SHARE = Chart(
     by_time("documents", {"negative": NEGATIVE}),
     {
         "transform": [share("negative")],
-        "mark": {"type": "line", "point": True, "color": OBSERVED, "tooltip": True},
+        "mark": {"type": "line", "point": {"color": OBSERVED}, "color": OBSERVED, "tooltip": True},
         "encoding": {"x": time_axis(), "y": field("share", "quantitative", "Negative", axis={"format": "%"})},
     },
     (LABELLED,),
@@ -300,7 +300,7 @@ SECTORS = Chart(
         {"observed": "desc"},
     ),
     {
-        "encoding": {"y": field("key", "nominal", None, sort={"field": "observed.value", "order": "descending"})},
+        "encoding": {"y": field("key", "nominal", None, sort=None)},
         "layer": [
             {
                 "mark": {"type": "bar", "color": OBSERVED, "tooltip": True},
@@ -422,7 +422,7 @@ RAREST = Chart(
     "How often each series would ring so loudly if nothing were the matter, at its loudest.",
     "alerts",
     terms("series", 20, {"chance": of("min", "chance_per_year")}, {"chance": "asc"}),
-    ranked("chance.value", "Times a year", order="ascending", type="log"),
+    ranked("chance.value", "Times a year", type="log"),
 )
 MOST_RINGING = Chart(
     "tocsin-most-ringing",
@@ -527,7 +527,7 @@ LANGUAGES = Chart(
     {
         "mark": {"type": "bar", "color": "#999999", "tooltip": True},
         "encoding": {
-            "y": field("key", "nominal", None, sort={"field": "doc_count", "order": "descending"}),
+            "y": field("key", "nominal", None, sort=None),
             "x": field("doc_count", "quantitative", "Documents"),
         },
     },
