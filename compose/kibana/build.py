@@ -201,23 +201,25 @@ def heat(inner: str, title: str) -> Json:
     }
 
 
+STORIES_AN_HOUR: Final = "New negative stories an hour"
+
 BAND: Final[Json] = {
     "encoding": {"x": time_axis()},
     "layer": [
         {
             "mark": {"type": "area", "opacity": 0.3, "color": EXPECTED},
             "encoding": {
-                "y": field("low.value", "quantitative", "New negative stories in an hour"),
+                "y": field("low.value", "quantitative", STORIES_AN_HOUR),
                 "y2": {"field": "high.value"},
             },
         },
         {
             "mark": {"type": "line", "strokeDash": [4, 3], "color": EXPECTED},
-            "encoding": {"y": field("expected.value", "quantitative", None)},
+            "encoding": {"y": field("expected.value", "quantitative", STORIES_AN_HOUR)},
         },
         {
             "mark": {"type": "line", "point": {"color": OBSERVED}, "color": OBSERVED, "tooltip": True},
-            "encoding": {"y": field("observed.value", "quantitative", None)},
+            "encoding": {"y": field("observed.value", "quantitative", STORIES_AN_HOUR)},
         },
     ],
 }
