@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from processors.errors import ConfigurationError, RetryableError
 from streams import cli
+from streams.kafka_clients import producer
 from streams.settings import Settings, load_settings
 from streams.stack.kafka import Kafka
 from streams.topics import Topics
@@ -114,3 +115,29 @@ def test_a_larger_limit_than_needed_is_no_fault(kafka: Kafka) -> None:
     larger = replace(state, configuration={**state.configuration, "max.message.bytes": "9999999"})
     assert faults_of(spec, larger) == []
     assert faults_of(spec, None) == []
+
+
+def test_an_input_topic_that_somebody_writes_to_in_transactions_is_refused(kafka: Kafka) -> None:
+    prefix = new_prefix(kafka)
+    prefix.send("news", b"{}", partition=0)
+    check_topics(prefix.settings)
+    writer = producer(prefix.settings.kafka, transactional_id=prefix.name("stranger"))
+    writer.init_transactions()
+    writer.begin_transaction()
+    writer.send(prefix.name("social"), b"{}", partition=1)
+    writer.flush()
+    refused = rf"{prefix.name('social')}, partition 1, is written in transactions.*transactional\.id"
+    with pytest.raises(ConfigurationError, match=refused):
+        check_topics(prefix.settings)  # while it is open
+    writer.abort_transaction()
+    with pytest.raises(ConfigurationError, match=refused):
+        check_topics(prefix.settings)
+    writer.close()
+    reader = new_prefix(kafka)
+    writer = producer(reader.settings.kafka, transactional_id=reader.name("detect"))
+    writer.init_transactions()
+    writer.begin_transaction()
+    writer.send(reader.name("alerts"), b"{}", partition=0)
+    writer.commit_transaction()
+    writer.close()
+    check_topics(reader.settings)  # our own are written in transactions
