@@ -41,8 +41,8 @@ def letters_table(letters: Iterable[KeptLetter]) -> Table:
     return table
 
 
-def letter_details(kept: KeptLetter) -> RenderableType:
-    """Everything that is known of one letter, with what is kept of the original."""
+def letter_details(kept: KeptLetter, mend: str) -> RenderableType:
+    """Everything that is known of one letter, how to `mend` it, and what is kept of the original."""
     letter = kept.letter
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="bold", no_wrap=True)
@@ -53,11 +53,12 @@ def letter_details(kept: KeptLetter) -> RenderableType:
         "Id": letter.id,
         "Reason": f"{letter.reason} at {letter.stage}",
         "What was wrong": letter.message,
+        "How to mend it": mend,
         "From": _origin(kept),
         "Came": f"{kept.came:%a %d %b %Y %H:%M:%S} UTC",
         "Size": decimal(letter.length) + ("" if whole else f", of which the first {decimal(len(original))} are kept"),
         "SHA-256": letter.sha256,
-        "Replayed": kept.replayed or "no",
+        "Replayed": kept.replayed or ("begun, not recorded as done: replay it, it goes once" if kept.begun else "no"),
     }
     for name, value in rows.items():
         facts.add_row(name, Text(visible(value)))

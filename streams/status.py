@@ -22,6 +22,7 @@ from processors.messages import DeadLetter
 from streams.codec import decode
 from streams.kafka_clients import admin, broker_errors, lone_consumer
 from streams.lag import PartitionLag, lags
+from streams.letters import is_note
 from streams.log_reader import bounds, read_range
 from streams.services.runner import addresses_of
 from streams.settings import Settings
@@ -187,19 +188,23 @@ def _lags(settings: Settings) -> list[PartitionLag]:
 def _letters(settings: Settings) -> Letters:
     place = TopicPartition(Topics(settings.kafka).name("deadletters"), 0)
     by_reason: Counter[tuple[str, str]] = Counter()
+    notes = 0
     with (
         lone_consumer(settings.kafka, fetch_max_wait_ms=50) as reader,
         broker_errors(settings.kafka, "reading the dead letters"),
     ):
         begin, end = bounds(reader, place)
         for record in read_range(reader, place, max(begin, end - LETTERS), end):
+            if is_note(record):
+                notes += 1
+                continue
             try:
                 letter = decode(DeadLetter, record.value or b"")
             except PoisonError:
                 by_reason["", "no dead letter"] += 1
             else:
                 by_reason[letter.stage, letter.reason] += 1
-    return Letters(end - begin, sum(by_reason.values()), dict(by_reason.most_common()))
+    return Letters(end - begin - notes, sum(by_reason.values()), dict(by_reason.most_common()))
 
 
 def _asker(name: str, address: str) -> Callable[[], ServiceState]:

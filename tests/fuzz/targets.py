@@ -131,7 +131,7 @@ def refuse(raw: bytes) -> None:
     action_of(read, _indices())
     kept = KeptLetter(read, NOON)
     as_line(kept)
-    letter_details(kept)
+    letter_details(kept, "mend")
     letters_table([kept])
 
 

@@ -136,7 +136,7 @@ VIEWS: dict[str, Callable[[str], RenderableType]] = {
     "alerts": lambda text: alert_lines([hostile_alert(text)], HostileNames(text)),
     "demo": lambda text: frame(hostile_board(text), ConsoleDimensions(400, 40), text, text),
     "dead letters": lambda text: letters_table([hostile_letter(text)]),
-    "dead letter in full": lambda text: letter_details(hostile_letter(text)),
+    "dead letter in full": lambda text: letter_details(hostile_letter(text), text),
     "status": lambda text: status_page(hostile_status(text)),
     "status without Kafka": lambda text: status_page(
         replace(hostile_status(text), topics=Unknown(text), lags=Unknown(text), letters=Unknown(text))
