@@ -109,8 +109,11 @@ class Buckets:
 
     def pop(self, series: str, hour: int) -> Bucket:
         """Takes a bucket out."""
-        bucket = self._series[series][hour]
-        self._changes.drop(self._series[series], hour)
+        hours = self._series[series]
+        bucket = hours[hour]
+        self._changes.drop(hours, hour)
+        if not hours:
+            self._changes.drop(self._series, series)
         self._changes.mark(f"bucket/{series}/{hour}")
         return bucket
 
@@ -251,7 +254,7 @@ class Buckets:
 
     def at(self, hour: int) -> list[str]:
         """The series that have a bucket at `hour`, in no particular order."""
-        return [series for series in self._hours.get(hour, ()) if hour in self._series[series]]
+        return [series for series in self._hours.get(hour, ()) if hour in self.of(series)]
 
     def before(self, hour: int) -> list[str]:
         """The series that have buckets before `hour`, sorted."""

@@ -2,6 +2,7 @@
 
 import math
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -151,7 +152,7 @@ class TermBackground:
             for _ in range(min(hour // 168 - self._latest // 168, _FORGOTTEN_WEEKS)):
                 self._counts = {t: left for t, count in self._counts.items() if (left := count * _WEEKLY_DECAY // 1000)}
         self._latest = hour
-        for term in terms_of(text):
+        for term in map(sys.intern, terms_of(text)):  # owners say the same: one copy of a word does for all
             self._counts[term] = self._counts.get(term, 0) + _ONE
         if len(self._counts) > _MOST_TERMS:
             commonest = sorted(sorted(self._counts.items()), key=itemgetter(1), reverse=True)
@@ -176,7 +177,7 @@ class TermBackground:
         """The background whose `piece()` this is. Raises InvariantError for anything else."""
         background = cls()
         try:
-            background._counts = {str(term): int(count) for term, count in piece["counts"].items()}
+            background._counts = {sys.intern(str(term)): int(count) for term, count in piece["counts"].items()}
             background._latest = None if piece["latest"] is None else int(piece["latest"])
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InvariantError(

@@ -139,6 +139,8 @@ class Owners:
         moment = datetime.fromtimestamp(now, UTC)
         for owner in sorted(self._memories):
             self._memories[owner].expire(moment)
+            if not self._memories[owner]:
+                self._changes.drop(self._memories, owner)  # most owners idle: an empty memory is larger than it looks
 
     def forget_all_but(self, owners: AbstractSet[str]) -> None:
         """Drops what owners that have not been heard of for long usually say; their stories expire by themselves."""

@@ -1,5 +1,6 @@
 """The week's shape: how much of a series' activity falls on each hour of the week, in its own time zone."""
 
+from array import array
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
@@ -26,8 +27,8 @@ class Profile:
     def __init__(self, shape: NDArray[np.float64]) -> None:
         """From 168 non-negative numbers with a positive sum, Monday 0:00 first, local time."""
         self.shape = shape * (WEEK / shape.sum())
-        self._hourly: list[float] = self.shape.tolist()
-        self._cumulative: list[float] = [0.0, *np.cumsum(self.shape).tolist()]
+        self._hourly: array[float] = array("d", self.shape)  # compact: every company has a profile
+        self._cumulative: array[float] = array("d", [0.0, *np.cumsum(self.shape)])
         self._cumulative[WEEK] = float(WEEK)
 
     def exposure(self, start: float, end: float, offset: int) -> float:
