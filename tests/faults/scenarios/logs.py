@@ -59,7 +59,6 @@ def hole_in_the_log(trial: Trial) -> None:
     16,
     "An input topic that is compacted, or that somebody writes to in transactions, is refused at the start by every service, "
     "which names the setting.",
-    quick=True,
 )
 def input_topics_of_other_kinds(trial: Trial) -> None:
     social = f"{trial.witness.prefix}.social"

@@ -16,7 +16,6 @@ REBUILD = {"detect.rebuild": "true"}
     12,
     "With its state topic gone, detect refuses to start and says how to build it again; then it does, silently up to where it "
     "was, and alerts are those of a replay.",
-    quick=True,
 )
 def state_gone(trial: Trial) -> None:
     worked_for_a_while(trial)
@@ -77,7 +76,7 @@ def no_local_files(trial: Trial) -> None:
         for service in SERVICES:
             process = trial.deployment.workers[service]
             written = {str(path) for path in written_files(process.pid)} - {
-                str(trial.deployment.folder / f"{service}.log")
+                str((trial.folder / f"{service}.log").resolve())
             }
             assert not written, f"{service} writes to {written}"
             trial.kill(service)
