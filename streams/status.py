@@ -181,8 +181,10 @@ def _topics(settings: Settings) -> str:
 
 
 def _lags(settings: Settings) -> list[PartitionLag]:
+    """Of the services that there are."""
+    known = {service for service, _ in addresses_of(settings).values()}
     with admin(settings.kafka) as client, broker_errors(settings.kafka, "reading the lag"):
-        return lags(client, Topics(settings.kafka))
+        return [lag for lag in lags(client, Topics(settings.kafka)) if lag.service in known]
 
 
 def _letters(settings: Settings) -> Letters:

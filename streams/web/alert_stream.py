@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from time import monotonic, sleep
 from typing import Final, Protocol
+from weakref import WeakSet
 
 from processors.errors import PoisonError
 from processors.messages import Alert
@@ -104,22 +105,19 @@ class AlertStream:
     def __init__(self, opener: Callable[[str | None], Source]) -> None:
         self._opener = opener
         self._threads = ThreadPoolExecutor(_MOST, "alerts")
-        self._readers = 0
+        self._sources = WeakSet[Source]()  # of a reader who went before it was served nobody tells
         self._is_closed = False
 
     @property
     def is_full(self) -> bool:
         """Whether no more can be served."""
-        return self._readers >= _MOST
+        return len(self._sources) >= _MOST
 
     async def open(self, after: str | None) -> Source:
         """What gives a reader all that comes after the event with that id, or from now on. Raises as the sources do."""
-        self._readers += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._opener, after)
-        except BaseException:
-            self._readers -= 1
-            raise
+        source = await asyncio.get_running_loop().run_in_executor(self._threads, self._opener, after)
+        self._sources.add(source)
+        return source
 
     async def events(self, source: Source) -> AsyncIterator[str]:
         """Server-sent events: `alert` with the alert as JSON; a comment now and then, so that a broken line shows."""
@@ -136,8 +134,11 @@ class AlertStream:
                     quiet = 0
                     yield ": still here\n\n"
         finally:
-            self._readers -= 1
-            self._threads.submit(source.close)
+            self._sources.discard(source)
+            if self._is_closed:
+                source.close()
+            else:
+                self._threads.submit(source.close)
 
     def close(self) -> None:
         """End all."""
