@@ -23,7 +23,7 @@ class Delivery:
     """One message: about one event of an incident, or a digest of what was held back while a desk was quiet.
 
     `id` follows from what it tells to whom, and stays the same however often it is sent. `first` is the id of the
-    incident's first message on that channel, of a digest empty. `since` is when it was decided on (UTC), `held_until`
+    incident's first message on that channel, of a digest empty; `firsts` are those of its incidents. `since` is when it was decided on (UTC), `held_until`
     when the quiet ends that it waits for. `origin` is where the alert stands in the log.
     """
 
@@ -35,6 +35,7 @@ class Delivery:
     since: datetime
     origin: Origin
     held_until: datetime | None = None
+    firsts: tuple[str, ...] = ()
     left_out: int = 0
     schema: int = SCHEMA_VERSION
 
@@ -72,5 +73,6 @@ def digest_of(held: Sequence[Delivery], now: datetime) -> Delivery:
         "",
         now,
         kept[-1].origin,
+        firsts=tuple(delivery.first for delivery in kept),
         left_out=len(latest) - len(kept),
     )

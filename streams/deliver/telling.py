@@ -27,7 +27,8 @@ def payload(delivery: Delivery, names: Names) -> bytes:
     """The JSON of a webhook: `type`, `timestamp` (when it rang) and `data`. The same delivery says the same each time.
 
     `data` of one event holds the alert as it stands on its topic, the series' name, and `first`: the id of the first
-    message about that incident, which this one continues or replaces. That of a digest holds several without evidence.
+    message about that incident, which this one continues or replaces. That of a digest holds several of these without
+    evidence; what comes later names the same `first`, though no message has that id.
     """
     alert = delivery.alert
     data: dict[str, Any] = {"desk": delivery.desk}
@@ -36,7 +37,8 @@ def payload(delivery: Delivery, names: Names) -> bytes:
         data |= {"first": delivery.first, "name": names.series(alert.series), "alert": alert}
     else:
         kind = DIGEST_TYPE
-        data["alerts"] = [{"name": names.series(one.series), "alert": one} for one in delivery.alerts]
+        pairs = zip(delivery.firsts, delivery.alerts, strict=True)
+        data["alerts"] = [{"first": first, "name": names.series(one.series), "alert": one} for first, one in pairs]
         data["left_out"] = delivery.left_out
     return canonical_json({"type": kind, "timestamp": format_instant(alert.at), "data": data})
 

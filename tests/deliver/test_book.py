@@ -124,6 +124,8 @@ def test_what_rings_in_quiet_hours_waits_and_comes_as_one_message_a_channel() ->
     assert night.held == [] and {one.id for one in night.waiting} == {one.id for one in found}
     assert all(not one.first and not one.alerts[0].evidence for one in found)
     assert {one.thread for one in found} == {one.id for one in found}
+    later = ring(night, event(2, "close"), now=NOON + 21 * HOUR)
+    assert {one.first for one in later} <= {first for one in found for first in one.firsts}
 
 
 def test_one_event_alone_is_told_in_full_when_the_quiet_ends_under_the_id_that_it_had() -> None:

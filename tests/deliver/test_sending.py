@@ -208,7 +208,9 @@ def test_texts_of_strangers_call_nobody_and_stay_on_their_lines(text: str) -> No
 
 
 def test_a_digest_tells_each_incident_in_short() -> None:
-    digest = delivery("m", alert("a"), alert("b", incident="i", series="company:GE"), first="", left_out=3)
+    digest = delivery(
+        "m", alert("a"), alert("b", incident="i", series="company:GE"), first="", firsts=("f1", "f2"), left_out=3
+    )
     assert title(digest, SPEECH.names) == "Tocsin: 5 incidents while it was quiet"
     assert words(digest, SPEECH.names, "x").count("14 new negative stories") == 2 and "3 more" in words(
         digest, SPEECH.names, ""
