@@ -7,7 +7,7 @@ from typing import Final
 from processors.counts import Buckets
 from processors.detection import DetectorSettings
 from processors.evidence import leading_documents
-from processors.history import History, Series
+from processors.history import History
 from processors.incidents import (
     Assessment,
     Incident,
@@ -25,6 +25,7 @@ from processors.incidents import (
 )
 from processors.messages import Alert, IncidentEvent, IncidentKind, Tier, Versions
 from processors.owners import Owners
+from processors.past import Series
 from processors.seasons import DAY, HOUR
 from processors.series import company_series_of, owner_of
 from processors.state import Table

@@ -1,9 +1,8 @@
 """The detector of one partition: mentions or wide records and ticks go in; alerts and closed buckets come out."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple, Self
+from datetime import datetime
+from typing import Final, NamedTuple, Self
 
 from processors.account import Account
 from processors.alarms import Alarms
@@ -11,16 +10,17 @@ from processors.clock import Clock
 from processors.counts import EMPTY, Bucket, Buckets, Told
 from processors.detection import DetectorSettings
 from processors.errors import InvariantError
-from processors.history import FEED, History, Series
+from processors.history import FEED, History
 from processors.incidents import Watch
-from processors.ledger import Counted, Ledger, key_of
+from processors.ledger import Counted, Ledger, key_of, origin_of
 from processors.messages import Alert, DocumentSummary, Mention, SeriesPoint, Tick, Unlabelled, Versions, WideRecord
 from processors.owners import STORY, TERMS, Owners
+from processors.past import Progress, Series
+from processors.points import point_of
 from processors.seasons import DAY, HOUR, utc_offset
-from processors.series import WIDE, kind_of_series, owner_of, series_of_mention, series_of_wide
+from processors.series import WIDE, owner_of, series_of_mention, series_of_wide
 from processors.state import Changes, Store, Table
 from processors.stories import Sighting
-from processors.surprise import count_interval, surprise
 
 _PROGRESS: Final = "progress"
 _UTC: Final = "UTC"
@@ -37,31 +37,6 @@ class Outcomes(NamedTuple):
 
 
 _NOTHING: Final = Outcomes()
-
-
-@dataclass(slots=True)
-class Progress:
-    """The first hour since 1970 that is not closed (None before the first tick), and the versions last seen."""
-
-    open_hour: int | None = None
-    versions: Versions | None = None
-
-    def copy(self) -> Self:
-        """A copy."""
-        return type(self)(self.open_hour, self.versions)
-
-    def pack(self) -> Any:
-        """JSON-ready content."""
-        seen = self.versions
-        return [
-            self.open_hour,
-            seen and [seen.model, seen.model_version, seen.model_hash, seen.dictionary_hash, seen.settings_hash],
-        ]
-
-    @classmethod
-    def unpack(cls, packed: Any) -> Self:
-        """The progress whose `pack()` this is."""
-        return cls(packed[0], packed[1] and Versions(*packed[1]))
 
 
 class _Record(NamedTuple):
@@ -231,7 +206,7 @@ class Detector:
         hour, weight, novel = second // HOUR, self._weight(document), sighting.is_first
         told = None
         if novel and weight:
-            told = Told(second, key, _origin(document, key), sighting.story.coordinated, weight)
+            told = Told(second, key, origin_of(document, key), sighting.story.coordinated, weight)
         dirty = {(series, hour) for series in record.series} if self._is_closed(hour) else set()
         taken = self._displace(record.owner, sighting, dirty) if sighting.displaced else set()
         self._ledger.add(record.owner, key, at // HOUR, Counted(second, weight, record.series) if novel else None)
@@ -343,23 +318,20 @@ class Detector:
                 self._close_day(today)
         self._ledger.expire(reached - self._settings.identities_hours)
         if today is not None:
-            self._owners.expire(today * DAY * HOUR, today * DAY * HOUR - self._horizon)
+            # A late document's longest window reaches so far back.
+            horizon = today * DAY - self._settings.windows_hours[-1] - self._settings.lateness_hours
+            self._owners.expire(today * DAY * HOUR, horizon * HOUR)
         return Outcomes(tuple(alerts), tuple(points), self._changes.commit())
-
-    @property
-    def _horizon(self) -> int:
-        """How many seconds back a late document's longest window reaches."""
-        return (self._settings.windows_hours[-1] + self._settings.lateness_hours) * HOUR
 
     def _close_hour(self, hour: int) -> Iterator[SeriesPoint]:
         """The points of a closing hour: of series with documents in it, and of those that had some not long ago."""
-        trail, span = (hour + 1 - self._settings.point_trail_hours) * HOUR, _span(hour)
+        trail = (hour + 1 - self._settings.point_trail_hours) * HOUR
         for series in [series for series, latest in self._awake.items() if latest < trail]:
             del self._awake[series]
         due = self._awake.keys() | self._buckets.at(hour)
         due.discard(FEED)
         for series in sorted(due):
-            yield self._point(series, hour, self._buckets.of(series).get(hour, EMPTY), span)
+            yield self._point(series, hour, self._buckets.of(series).get(hour, EMPTY))
 
     def _settle(self, now: int, versions: Versions | None) -> Iterator[Alert]:
         if versions is None:
@@ -386,28 +358,9 @@ class Detector:
                 heard.add(owner_of(name))
         self._owners.forget_all_but(heard)
 
-    def _point(self, series: str, hour: int, bucket: Bucket, span: tuple[datetime, datetime]) -> SeriesPoint:
+    def _point(self, series: str, hour: int, bucket: Bucket) -> SeriesPoint:
         expected = self._history.expect(series)
-        unit, shape = expected.unit, expected.shape
-        mean = expected.rate * self._history.exposure(series)(hour * HOUR, (hour + 1) * HOUR)
-        low, high = count_interval(mean / unit, shape)
-        negatives = bucket.negatives
-        return SeriesPoint(
-            series=series,
-            kind=kind_of_series(series),
-            start=span[0],
-            end=span[1],
-            negative=bucket.negative,
-            neutral=bucket.neutral,
-            positive=bucket.positive,
-            stories=bucket.stories,
-            novel_negative=negatives,
-            expected=mean,
-            expected_low=low * unit,
-            expected_high=high * unit,
-            surprise=surprise(negatives / unit, mean / unit, shape) if negatives else 0.0,
-            revision=bucket.revision,
-        )
+        return point_of(series, hour, bucket, expected, self._history.exposure(series)(hour * HOUR, (hour + 1) * HOUR))
 
     def _is_late(self, second: int, reached: int | None) -> bool:
         return reached is not None and second < reached - self._settings.lateness_hours * HOUR
@@ -424,7 +377,7 @@ class Detector:
                 bucket = self._buckets.of(series)[hour]
                 bucket = bucket._replace(revision=bucket.revision + 1)
                 self._buckets.put(series, hour, bucket)
-                points.append(self._point(series, hour, bucket, _span(hour)))
+                points.append(self._point(series, hour, bucket))
         return tuple(points)
 
     def _rollback(self) -> None:
@@ -445,13 +398,3 @@ class Detector:
 def _instants(published_at: datetime, clock: Clock) -> tuple[int, int | None]:
     """The second of a document, and that which the clock has reached."""
     return int(published_at.timestamp()), None if clock.now is None else int(clock.now.timestamp())
-
-
-def _span(hour: int) -> tuple[datetime, datetime]:
-    """Beginning and end of an hour since 1970."""
-    return datetime.fromtimestamp(hour * HOUR, UTC), datetime.fromtimestamp((hour + 1) * HOUR, UTC)
-
-
-def _origin(document: DocumentSummary, key: str) -> str:
-    """What counts once in a window: the author of a social text; each text of a newsroom, and of nobody known."""
-    return key if document.author is None or document.kind == "news" else key_of(document.author)

@@ -2,9 +2,8 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +12,9 @@ from processors.baseline import Baseline, Day, Expectation, Level, Pool, Prior, 
 from processors.counts import Buckets
 from processors.detection import DetectionSettings
 from processors.incidents import Watch
-from processors.pools import Columns, pooled, priors
-from processors.seasons import DAY, FLAT, HOUR, WEEK, Profile, slot_of, utc_offset
+from processors.past import Activity, Era, Models, Series
+from processors.pools import Columns, Kind, beneath, pooled, priors
+from processors.seasons import DAY, FLAT, HOUR, Profile, slot_of, utc_offset
 from processors.series import company_series_of
 from processors.state import Changes, Table
 
@@ -23,97 +23,6 @@ _ERA: Final = "era"
 _GAP_EXPECTED: Final = 12.0  # documents expected in a silence that counts as a gap: e⁻¹² for a Poisson feed
 _CATCH_UP_DAYS: Final = 7  # idle baselines are written this often; in between they are caught up when asked
 _PROFILE_POOLS: Final = {"company": "companies", "company-topic": "companies"}
-
-
-@dataclass(slots=True)
-class Series:
-    """What is known of a series: its company's sector and time zone ("" and UTC for wide series), and the second of
-    its latest document."""
-
-    sector: str
-    time_zone: str
-    latest: int
-
-    def copy(self) -> Self:
-        """A copy."""
-        return type(self)(self.sector, self.time_zone, self.latest)
-
-    def pack(self) -> Any:
-        """JSON-ready content."""
-        return [self.sector, self.time_zone, self.latest]
-
-    @classmethod
-    def unpack(cls, packed: Any) -> Self:
-        """The series whose `pack()` this is."""
-        return cls(*packed)
-
-
-@dataclass(slots=True)
-class Era:
-    """Where the partition stands: the next day to fold (None before the first tick), how many days with documents
-    were folded, the present model (None before the first) and its number, gaps of the feed as [start, end) hours, and the
-    last hour with documents that was looked at."""
-
-    day: int | None = None
-    live_days: int = 0
-    model: str | None = None
-    epoch: int = 0
-    gaps: list[list[int]] = field(default_factory=list)
-    heard: int | None = None
-
-    def copy(self) -> Self:
-        """A copy that shares nothing mutable."""
-        return replace(self, gaps=[gap[:] for gap in self.gaps])
-
-    def pack(self) -> Any:
-        """JSON-ready content."""
-        return [getattr(self, f.name) for f in fields(self)]
-
-    @classmethod
-    def unpack(cls, packed: Any) -> Self:
-        """The era whose `pack()` this is."""
-        return cls(*packed)
-
-
-@dataclass(slots=True)
-class Models:
-    """Documents of one day by the model and dictionary that labelled them."""
-
-    documents: dict[str, int] = field(default_factory=dict)
-
-    def copy(self) -> Self:
-        """A copy that shares nothing mutable."""
-        return type(self)({**self.documents})
-
-    def pack(self) -> Any:
-        """JSON-ready content."""
-        return self.documents
-
-    @classmethod
-    def unpack(cls, packed: Any) -> Self:
-        """The counts whose `pack()` this is."""
-        return cls(packed)
-
-
-@dataclass(slots=True)
-class Activity:
-    """Decayed novel stories by local hour of the week, as of `day`."""
-
-    day: int
-    counts: list[float] = field(default_factory=lambda: [0.0] * WEEK)
-
-    def copy(self) -> Self:
-        """A copy that shares nothing mutable."""
-        return type(self)(self.day, self.counts[:])
-
-    def pack(self) -> Any:
-        """JSON-ready content."""
-        return [self.day, self.counts]
-
-    @classmethod
-    def unpack(cls, packed: Any) -> Self:
-        """The activity whose `pack()` this is."""
-        return cls(*packed)
 
 
 class History:
@@ -363,20 +272,20 @@ class History:
         oldest = end - self._settings.forget_days * DAY
         era.gaps = [gap for gap in era.gaps if gap[1] > oldest]
 
-    def _kinds(self) -> Iterator["_Kind"]:
+    def _kinds(self) -> Iterator[Kind]:
         """The series of each kind with all days folded, companies before their topics; a pool that is replaced between
         two kinds holds for the second."""
         names: dict[str, list[str]] = {}
         for series in self.baselines.names():
             names.setdefault(series.partition(":")[0], []).append(series)
-        companies: _Kind | None = None
+        companies: Kind | None = None
         for name in sorted(names):
             kind = self._kind(name, names[name], companies if name == "company-topic" else None)
             yield kind
             if name == "company":
                 companies = kind
 
-    def _kind(self, name: str, series: list[str], companies: "_Kind | None") -> "_Kind":
+    def _kind(self, name: str, series: list[str], companies: Kind | None) -> Kind:
         columns = Columns(self.baselines[one] for one in series)
         if companies is None:
             groups, above = [self._series[one].sector for one in series], np.arange(len(series))
@@ -384,20 +293,20 @@ class History:
             rows = {company: row for row, company in enumerate(companies.series)}
             groups = [one.partition("/")[2] for one in series]
             above = np.array([rows[company_series_of(one)] for one in series])
-        kind = _Kind(name, series, groups, columns, above, companies)
+        kind = Kind(name, series, groups, columns, above, companies)
         self._pass_days(kind)
         return kind
 
-    def _levels(self, kind: "_Kind", rows: NDArray[np.int64]) -> Level:
+    def _levels(self, kind: Kind, rows: NDArray[np.int64]) -> Level:
         """What is believed of these rows of a kind by its present pool."""
         pool = self.pools.get(kind.name) or Pool()
         prior = priors(pool, [kind.groups[row] for row in rows])
         if kind.companies is not None:
             company = self._levels(kind.companies, kind.above[rows])
-            prior = _beneath(prior, company.stories_rate, company.share, pool)
+            prior = beneath(prior, company.stories_rate, company.share, pool)
         return kind.columns.levels(rows, prior, pool)
 
-    def _pass_days(self, kind: "_Kind") -> None:
+    def _pass_days(self, kind: Kind) -> None:
         """Folds the days on which nothing was counted, up to the day that is folded next."""
         today, epoch = self.era.day, self.era.epoch
         if today is None:
@@ -451,7 +360,7 @@ class History:
         if kind != "company-topic":
             return pool.prior(self._series[series].sector), pool
         company = self.expect(company_series_of(series))
-        return _beneath(pool.prior(name.partition("/")[2]), company.stories_rate, company.share, pool), pool
+        return beneath(pool.prior(name.partition("/")[2]), company.stories_rate, company.share, pool), pool
 
     def _profile(self, series: str) -> Profile:
         owner = company_series_of(series)
@@ -475,25 +384,3 @@ class History:
 def _profile_pool(series: str) -> str:
     kind = series.partition(":")[0]
     return _PROFILE_POOLS.get(kind, "wide")
-
-
-def _beneath(prior: Prior, stories_rate: Any, share: Any, pool: Pool) -> Prior:
-    """The prior of a company's topic: the topic's, in the rate and the odds of its company. Numbers, or columns of them."""
-    odds = _odds(prior.share) * _odds(share) / _odds(pool.share)
-    return Prior(prior.stories_rate * stories_rate, odds / (1 + odds))
-
-
-def _odds(share: Any) -> Any:
-    return share / (1 - share)
-
-
-class _Kind(NamedTuple):
-    """The series of one kind: their names, groups (sector or topic) and baselines; `above`: the rows of their companies in
-    `companies` where they are topics of companies, else their own."""
-
-    name: str
-    series: list[str]
-    groups: list[str]
-    columns: Columns
-    above: NDArray[np.int64]
-    companies: "_Kind | None"

@@ -3,6 +3,7 @@
 import hashlib
 from typing import Any, Final, NamedTuple
 
+from processors.messages import DocumentSummary
 from processors.state import Changes, fitted, sealed
 
 _CHUNK: Final = 150  # entries of a piece: below 64 KiB whatever the names
@@ -11,6 +12,11 @@ _CHUNK: Final = 150  # entries of a piece: below 64 KiB whatever the names
 def key_of(identity: str) -> str:
     """The key of a document's identity: 128 bits of BLAKE2b in hex, so that pieces are bounded whatever the ids."""
     return hashlib.blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def origin_of(document: DocumentSummary, key: str) -> str:
+    """What counts once in a window: the author of a social text; each text of a newsroom, and of nobody known."""
+    return key if document.author is None or document.kind == "news" else key_of(document.author)
 
 
 class Counted(NamedTuple):

@@ -3,7 +3,7 @@ once, as columns, because nearly all series idle nearly always."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,6 +96,28 @@ def priors(pool: Pool, groups: Sequence[str]) -> Prior:
     known = {group: pool.prior(group) for group in set(groups)}
     found = np.array([known[group] for group in groups], dtype=np.float64).reshape(-1, 2)
     return Prior(found[:, 0], found[:, 1])  # type: ignore[arg-type]
+
+
+class Kind(NamedTuple):
+    """The series of one kind: their names, groups (sector or topic) and baselines; `above`: the rows of their companies in
+    `companies` where they are topics of companies, else their own."""
+
+    name: str
+    series: list[str]
+    groups: list[str]
+    columns: Columns
+    above: NDArray[np.int64]
+    companies: "Kind | None"
+
+
+def beneath(prior: Prior, stories_rate: Any, share: Any, pool: Pool) -> Prior:
+    """The prior of a company's topic: the topic's, in the rate and the odds of its company. Numbers, or columns of them."""
+    odds = _odds(prior.share) * _odds(share) / _odds(pool.share)
+    return Prior(prior.stories_rate * stories_rate, odds / (1 + odds))
+
+
+def _odds(share: Any) -> Any:
+    return share / (1 - share)
 
 
 def pooled(

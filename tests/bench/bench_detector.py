@@ -70,6 +70,7 @@ def main() -> None:
     detector, clock = Detector(DetectorSettings()), Clock(frozenset({""}))
     clock = apply(detector, clock, history, 3600).clock
     gc.freeze()  # what was prepared beforehand is no part of a detector's work
+    gc.set_threshold(20_000, 20, 20)  # as `tocsin run detect` does
     found = apply(detector, clock, records, 60)
     size = sum(len(content or b"") for _, content in detector.pieces())
     print(
