@@ -22,7 +22,7 @@ class Clock:
         """The minimum over the origins, in UTC; None while one of them has not been heard."""
         if len(self.heard) < len(self.origins):
             return None
-        return min(at for _, at in self.heard)
+        return min([at for _, at in self.heard])
 
     @classmethod
     def standing(cls, at: datetime) -> "Clock":

@@ -144,10 +144,9 @@ class Buckets:
         return out
 
     def tally(self, series: str, second: int) -> None:
-        """Counts one document of a series whose windows nobody asks for."""
+        """Counts one document of a series that is only tallied, and whose windows nobody asks for."""
         hour = second // HOUR
-        bucket = self.of(series).get(hour, EMPTY)
-        self.put(series, hour, bucket._replace(stories=bucket.stories + 1))
+        self.put(series, hour, Bucket(stories=self.of(series).get(hour, EMPTY).stories + 1))
 
     def displace(self, series: str, second: int, key: str, weight: int) -> bool:
         """Takes back a story that is no longer novel (`weight` 0 when it did not lean towards the polarity); False when

@@ -222,8 +222,9 @@ class Detector:
         if told is not None:
             for series in record.series:
                 alerts += self._alarms.listen(series, second, at, document.versions, model)
-        for series in sorted(taken.union(record.series if told is not None else ())):
-            alerts += self._alarms.revise(series, None if series in taken else second, at, document.versions)
+        if taken or told is not None:
+            for series in sorted(taken.union(record.series if told is not None else ())):
+                alerts += self._alarms.revise(series, None if series in taken else second, at, document.versions)
         points = self._points_again(dirty) if dirty else ()
         if novel:
             self._owners.learn(record.owner, document)
@@ -245,7 +246,7 @@ class Detector:
         self._history.observe_model(second // (DAY * HOUR), model)
         versions = record.document.versions
         progress = self._progress.get(_PROGRESS)
-        if progress is None or progress.versions != versions:
+        if progress is None or (progress.versions is not versions and progress.versions != versions):
             self._progress.edit(_PROGRESS, Progress).versions = versions
 
     def _hear(self, name: str, sector: str, time_zone: str, second: int) -> None:
@@ -397,4 +398,5 @@ class Detector:
 
 def _instants(published_at: datetime, clock: Clock) -> tuple[int, int | None]:
     """The second of a document, and that which the clock has reached."""
-    return int(published_at.timestamp()), None if clock.now is None else int(clock.now.timestamp())
+    now = clock.now
+    return int(published_at.timestamp()), None if now is None else int(now.timestamp())
