@@ -1,6 +1,6 @@
 """One partition in the hands of a worker: a tick that many waited for is published in parts, each of them true at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -38,7 +38,8 @@ class Broker(Transactions):
         self.sizes: list[int] = []
         self.ends_after: int | None = None
 
-    def commit(self, records: Sequence[Record], place: tuple[str, int], offset: int, group: str) -> None:
+    def commit(self, records: Sequence[Record], offsets: Mapping[tuple[str, int], int], group: str) -> None:
+        [(place, offset)] = offsets.items()
         assert place == (PLACE.topic, PLACE.partition)
         for record in records:
             if record.topic != STATE:
