@@ -80,10 +80,17 @@ def _documents(decision: Decision) -> Iterator[str]:
     if account is None:
         return
     counting = [each for each in decision.documents if each.verdict == "counts"]
+    total = sum(round(100 * each.probability) for each in counting) / 100
     yield (
         f"{len(counting)} count: novel, at least {settings.least_probability:g} {settings.polarity}, one an author; their "
-        f"probabilities sum to {sum(round(100 * each.probability) for each in counting) / 100:.2f}"
+        f"probabilities sum to {total:.2f}"
     )
+    told = decision.stored.count
+    if told and decision.stored.kind != "no-data" and round(told.observed - total, 2):
+        yield (
+            f"the alarm tells {told.observed:.3g}: what the window said when it was last judged, or more than is listed one by "
+            "one; stories that were merged or came since are seen here as they are now"
+        )
     yield from _listed(counting)
     for verdict, words in VERDICTS.items():
         others = [each for each in decision.documents if each.verdict == verdict != "counts"]
