@@ -51,7 +51,6 @@ CHANGES: Final[Mapping[str, Change]] = {
     "a link appended": lambda text, _: f"{text} https://t.co/a1B2c3D4",
     "passed on (RT @…)": lambda text, _: f"RT @markets: {text}",
     "a hashtag appended": lambda text, _: f"{text} #stocks",
-    "full stop lost": lambda text, _: text.rstrip(" .!"),
 }
 
 
