@@ -6,7 +6,7 @@ that an answer tells by its version whether it came from the model that a client
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
 from processors.errors import ConfigurationError, ModelError
-from processors.model_input import model_hash
+from processors.model_input import model_hash, version_number
 
 Backend = Literal["onnxruntime", "python"]
 Device = Literal["gpu", "cpu"]
@@ -66,7 +66,7 @@ class Packaged:
     @property
     def number(self) -> int:
         """The version as Triton counts it: a positive integer that differs where the content does."""
-        return int(self.hash[:7], 16) + 1
+        return version_number(self.hash)
 
 
 def write_repository(
@@ -95,7 +95,8 @@ def write_repository(
         version = part / MODEL_NAME / str(packaged.number)
         version.mkdir(parents=True)
         (part / MODEL_NAME / "config.pbtxt").write_text(text_format.MessageToString(config), encoding="utf-8")
-        shutil.copyfile(model / "model.onnx", version / "model.onnx")
+        for name in ("model.onnx", "tokenizer.json", "model.json"):
+            shutil.copyfile(model / name, version / name)
         if backend == "python":
             shutil.copyfile(PYTHON_BACKEND, version / "model.py")
     return packaged
@@ -137,14 +138,19 @@ def model_config(packaged: Packaged, backend: Backend, device: Device, threads: 
         model_warmup=[_warm_up(length, device) for length in packaged.lengths],
         parameters={
             name: pb.ModelParameter(string_value=value)
-            for name, value in {
-                "name": packaged.name,
-                "model_version": packaged.version,
-                "model_hash": packaged.hash,
-                "intra_op_thread_count": str(threads),
-            }.items()
+            for name, value in {**identities([packaged], packaged), "intra_op_thread_count": str(threads)}.items()
         },
     )
+
+
+def identities(served: Sequence[Packaged], promoted: Packaged) -> dict[str, str]:
+    """The parameters by which a client learns who every version is that is `served`, and which of them is `promoted`."""
+    return {
+        "name": promoted.name,
+        "model_version": promoted.version,
+        "model_hash": promoted.hash,
+        **{f"version_{each.number}": f"{each.name} {each.version} {each.hash}" for each in served},
+    }
 
 
 def _batching(device: Device) -> Any:

@@ -49,3 +49,9 @@ def model_hash(network: bytes, tokenizer: bytes) -> str:
     These two decide a label, given the text.
     """
     return hashlib.sha256(network + tokenizer).hexdigest()
+
+
+def version_number(hash: str) -> int:
+    """The version of the model with this content hash as Triton counts it: a positive integer that differs where the
+    content does."""
+    return int(hash[:7], 16) + 1

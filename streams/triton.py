@@ -18,6 +18,7 @@ from tritonclient.utils import InferenceServerException
 from processors.enrichment import Classification, ModelIdentity, classification_of
 from processors.errors import ConfigurationError, ModelError, PoisonError
 from processors.labels import SENTIMENTS, TOPICS
+from processors.model_input import version_number
 from streams.model_inputs import Batch, ModelInputs
 from streams.service_settings import ServiceSettings, TritonSettings
 from streams.services.resilience import Breaker, waits
@@ -29,6 +30,9 @@ AWAY: Final = frozenset({"StatusCode.UNAVAILABLE", "StatusCode.DEADLINE_EXCEEDED
 """The server cannot answer now: the same request may succeed later."""
 
 REFUSED: Final = "StatusCode.INVALID_ARGUMENT"
+
+GONE: Final = "StatusCode.NOT_FOUND"
+"""The version that is asked for is not served any more."""
 
 OUTPUTS: Final = {"p_sentiment": len(SENTIMENTS), "p_topic": len(TOPICS)}
 SUM_TOLERANCE: Final = 1e-3
@@ -72,6 +76,7 @@ class TritonClassifier:
         self._client = InferenceServerClient(settings.server, channel_args=_CHANNEL)
         self._places = asyncio.Semaphore(settings.concurrency)
         self._checked: set[str] = set()
+        self._number = ""
         [self._probe] = inputs.batches([PROBE])
 
     @property
@@ -80,7 +85,8 @@ class TritonClassifier:
         return self._inputs.model
 
     async def check(self, version: str = "") -> None:
-        """Return once the server answers and serves the model at hand, in `version` (its newest if empty).
+        """Return once the server answers and serves the model at hand: beside others, in the version that is its own and
+        asked for from here on; or alone, in `version` (its newest if empty).
 
         Raises ConfigurationError, naming both, where it serves another or none.
         """
@@ -97,6 +103,11 @@ class TritonClassifier:
         stated = {key: parameter.string_value for key, parameter in answer.config.parameters.items()}
         served = tuple(stated.get(key, "unknown") for key in ("name", "model_version", "model_hash"))
         model = self.model
+        number = str(version_number(model.hash))
+        if stated.get(f"version_{number}") == f"{model.name} {model.version} {model.hash}":
+            self._number = number
+            return
+        self._number = ""
         if served != (model.name, model.version, model.hash):
             raise ConfigurationError(
                 f"Triton at {self._settings.server} serves {_named(*served)} as {name!r}, but the tokenizer at hand "
@@ -162,10 +173,19 @@ class TritonClassifier:
         """The labels of a batch. Raises InferenceServerException where the server refuses it."""
         problem = ""
         for _ in range(WRONG_ANSWERS):
-            result = await self._answered(lambda: self._infer(batch))
+            try:
+                result = await self._answered(lambda: self._infer(batch))
+            except InferenceServerException as error:
+                if not self._number or error.status() != GONE:
+                    raise
+                self._forget()
+                problem = error.message()
+                continue
             version = result.get_response().model_version
             if version not in self._checked:
                 await self.check(version)
+                if self._number and version != self._number:
+                    continue  # another version answered, before its own was asked for
                 self._checked.add(version)
             outputs = tuple(result.as_numpy(name) for name in OUTPUTS)
             problem = problem_of(outputs, len(batch.places))
@@ -177,13 +197,20 @@ class TritonClassifier:
             f"look at its log, and at the model {_named(self.model.name, self.model.version, self.model.hash)}"
         )
 
+    def _forget(self) -> None:
+        """Ask for no version, and look at whatever answers: the server may serve others now."""
+        self._checked.clear()
+        self._number = ""
+
     async def _infer(self, batch: Batch) -> Any:
         inputs = []
         for name, values in (("input_ids", batch.input_ids), ("attention_mask", batch.attention_mask)):
             tensor = InferInput(name, list(values.shape), "INT64")
             tensor.set_data_from_numpy(values)
             inputs.append(tensor)
-        return await self._client.infer(self._settings.model, inputs, client_timeout=self._settings.timeout)
+        return await self._client.infer(
+            self._settings.model, inputs, model_version=self._number, client_timeout=self._settings.timeout
+        )
 
     async def _answered(self, ask: Callable[[], Awaitable[T]]) -> T:
         """What `ask` gives, asked again with growing pauses while the server is away."""
@@ -200,7 +227,7 @@ class TritonClassifier:
                 why = f"Triton at {self._settings.server}: {error.message()}"
                 if self._breaker.failed(monotonic()):
                     _LOG.warning("%s; documents wait, and are labelled when it answers", why)
-                self._checked.clear()  # it may come back with another model
+                self._forget()  # it may come back with another model
                 self._waiting(why)
             else:
                 self._breaker.succeeded()

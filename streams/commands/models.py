@@ -10,9 +10,15 @@ import typer
 
 from processors.errors import ConfigurationError
 from streams.commands.model_checks import behaviour, faithfulness
+from streams.commands.model_serving import compare, list_versions, promote, push, rollback
 
 app = typer.Typer(help="Train and measure classifiers, and prepare them for Triton.", no_args_is_help=True)
 app.command()(behaviour)
+app.command()(compare)
+app.command("list")(list_versions)
+app.command()(push)
+app.command()(promote)
+app.command()(rollback)
 app.command()(faithfulness)
 
 

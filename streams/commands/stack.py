@@ -108,8 +108,14 @@ def logs(
 
 
 def _write_models(model: Path, repository: Path) -> None:
-    from models.repository import write_repository
+    """Leaves a repository that serves `model` beside versions that were pushed."""
+    from models.repository import MODEL_NAME, read_package, write_repository
+    from models.versions import CURRENT, versions_in
 
+    if (repository / MODEL_NAME / CURRENT).is_symlink():
+        packaged = read_package(model)
+        if any(version.packaged.hash == packaged.hash for version in versions_in(repository)):
+            return
     write_repository(repository, model, "python", "cpu")
 
 

@@ -22,6 +22,8 @@ class Triton(Server):
     title: ClassVar[str] = "Triton"
     start_seconds: ClassVar[float] = 180
     stop_seconds: ClassVar[float] = 15
+    control: ClassVar[tuple[str, ...]] = ("--model-control-mode=explicit", "--load-model=*")
+    """All models at the start; from then on what `tocsin models push` lets it load."""
 
     def __init__(self, folder: Path, ports: tuple[int, ...], say: Say, models: Path) -> None:
         super().__init__(folder, ports, say)
@@ -59,6 +61,7 @@ class Triton(Server):
             *("--metrics-address", HOST, "--metrics-port", metrics, "--allow-gpu-metrics", "false"),
             *("--backend-config", f"python,shm-region-prefix-name={region}"),
             *("--exit-timeout-secs", "5"),
+            *self.control,
         )
         libraries = f"{sysconfig.get_config_var('LIBDIR')}:{packages / 'nvidia_pytriton.libs'}"
         # The interpreter inside ignores PYTHONPATH: the model puts these packages on its path itself.

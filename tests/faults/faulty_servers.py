@@ -5,7 +5,6 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +15,6 @@ from processors.normalise import normalise
 from streams.demo.scenario import make_scenario
 from streams.model_inputs import load_model
 from streams.settings import DEFAULT_MODEL
-from streams.stack.server import Launch
 from streams.stack.stack import Stack
 from streams.stack.triton import Triton
 
@@ -28,10 +26,7 @@ _SHARE: Final = 0.9
 class PollingTriton(Triton):
     """Loads whatever changes in its repository, while it runs."""
 
-    def prepare(self) -> Launch:
-        """As ever, with polling."""
-        launch = super().prepare()
-        return replace(launch, command=(*launch.command, "--model-control-mode=poll", "--repository-poll-secs=1"))
+    control = ("--model-control-mode=poll", "--repository-poll-secs=1")
 
 
 @contextmanager

@@ -93,6 +93,8 @@ def test_a_client_learns_which_model_it_asks(written: Any) -> None:
     assert stated["name"] == DESCRIPTION["name"]
     assert stated["model_version"] == DESCRIPTION["version"]
     assert stated["model_hash"] == DESCRIPTION["hash"]
+    number = read_package(DEFAULT_MODEL).number
+    assert stated[f"version_{number}"] == " ".join(DESCRIPTION[key] for key in ("name", "version", "hash"))
     versions = [path.name for path in (folder / MODEL_NAME).iterdir() if path.is_dir()]
     assert versions == [str(read_package(DEFAULT_MODEL).number)]
 
@@ -101,7 +103,8 @@ def test_each_backend_finds_its_files(written: Any) -> None:
     backend, _, config, folder = written
     assert config.backend == backend
     files = {path.name for path in folder.glob("*/*/*")}
-    assert files == ({"model.onnx", "model.py"} if backend == "python" else {"model.onnx"})
+    packaged = {"model.onnx", "tokenizer.json", "model.json"}
+    assert files == (packaged | {"model.py"} if backend == "python" else packaged)
 
 
 def test_a_gpu_compiles_one_engine_for_all_lengths_in_full_precision_unless_told_otherwise(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from tritonclient.grpc import service_pb2_grpc
 
 from processors.enrichment import Classification
 from processors.errors import ConfigurationError, ModelError, PoisonError
+from processors.model_input import version_number
 from streams.model_inputs import ModelInputs, load_model
 from streams.service_settings import ServiceSettings, TritonSettings
 from streams.services.resilience import Breaker
@@ -56,6 +57,7 @@ class Server(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
         self.refuses_all = False
         self.requests: list[tuple[int, ...]] = []
         self.checks: list[str] = []
+        self.asked_for: list[str] = []
         self.at_once = self.most_at_once = 0
         self.pause = 0.0
 
@@ -80,6 +82,7 @@ class Server(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
     async def _infer(self, request: Any, context: Any) -> Any:
         shape = tuple(request.inputs[0].shape)
         self.requests.append(shape)
+        self.asked_for.append(request.model_version)
         fault = self.faults.pop(0) if self.faults else None
         if isinstance(fault, grpc.StatusCode):
             await context.abort(fault, "as the test wants")
@@ -89,7 +92,8 @@ class Server(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
         outputs = probabilities(ids)
         if fault is not None:
             outputs = fault(outputs)
-        answer = pb.ModelInferResponse(model_name=request.model_name, model_version=self.version)
+        version = request.model_version or self.version
+        answer = pb.ModelInferResponse(model_name=request.model_name, model_version=version)
         for name, output in zip(("p_sentiment", "p_topic"), outputs, strict=True):
             answer.outputs.add(name=name, datatype="FP32", shape=output.shape)
             answer.raw_output_contents.append(output.astype(np.float32).tobytes())
@@ -229,6 +233,29 @@ def test_an_answer_of_another_version_is_checked_before_its_labels_are_used() ->
         assert server.checks == ["7", "8"]
         server.version, server.stated = "9", {"name": "stranger", "model_version": "2", "model_hash": "e" * 64}
         with pytest.raises(ConfigurationError, match="stranger 2"):
+            await client.classifier.classify(TEXTS[:1])
+
+    run(server, work)
+
+
+def test_beside_other_versions_its_own_is_asked_for_and_one_that_went_is_noticed() -> None:
+    server = Server()
+    number, model = str(version_number(INPUTS.model.hash)), INPUTS.model
+    server.stated = {
+        "name": "stranger",
+        "model_version": "9",
+        "model_hash": "f" * 64,
+        f"version_{number}": f"{model.name} {model.version} {model.hash}",
+    }
+
+    async def work(client: Client) -> None:
+        server.version = "9"  # what answers where no version is asked for
+        assert topics(await client.classifier.classify(TEXTS[:2])) == expected(TEXTS[:2])
+        assert server.asked_for[0] == ""
+        assert set(server.asked_for[1:]) == {number}
+        del server.stated[f"version_{number}"]
+        server.faults = [grpc.StatusCode.NOT_FOUND]
+        with pytest.raises(ConfigurationError, match="stranger 9"):
             await client.classifier.classify(TEXTS[:1])
 
     run(server, work)
