@@ -106,6 +106,10 @@ class TritonClassifier:
         number = str(version_number(model.hash))
         if stated.get(f"version_{number}") == f"{model.name} {model.version} {model.hash}":
             self._number = number
+            if served[2] != model.hash:
+                _LOG.warning(
+                    "labels by %s, while %s is promoted", _named(model.name, model.version, model.hash), _named(*served)
+                )
             return
         self._number = ""
         if served != (model.name, model.version, model.hash):
