@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from processors.errors import ConfigurationError, PoisonError
 from processors.identity import format_instant
-from processors.messages import Alert, LabelledDocument, Tier
+from processors.messages import Alert, LabelledDocument, Tier, Versions
 from streams.codec import decode
 from streams.outputs import ALERTS, DOCUMENTS
 
@@ -94,7 +94,8 @@ class Comparison:
 def compared(a: Path, b: Path) -> Comparison:
     """How the replay in the folder `b` differs from that in `a`.
 
-    Raises ConfigurationError where one is no replay, labels by several models, or saw other documents than the other.
+    Raises ConfigurationError where one is no replay, labels by several models, or saw other documents, another dictionary or
+    other settings than the other.
     """
     before, after = _labelled(a), _labelled(b)
     if before.keys() != after.keys():
@@ -102,6 +103,9 @@ def compared(a: Path, b: Path) -> Comparison:
         raise ConfigurationError(
             f"{a} and {b} did not label the same documents: {len(alone)} stand in one alone, such as {min(alone)}"
         )
+    ours, theirs = _versions(before.values(), a), _versions(after.values(), b)
+    if (ours.dictionary_hash, ours.settings_hash) != (theirs.dictionary_hash, theirs.settings_hash):
+        raise ConfigurationError(f"{a} and {b} were made with another dictionary or other settings: replay both alike")
     flips, topics = [], 0
     for identity, old in before.items():
         new = after[identity]
@@ -112,14 +116,9 @@ def compared(a: Path, b: Path) -> Comparison:
             labels = old.sentiment.label, new.sentiment.label
             flips.append(Flip(identity, text, *labels, old.sentiment.negative, new.sentiment.negative))
     flips.sort(key=lambda flip: (-abs(flip.p_negative_after - flip.p_negative_before), flip.identity))
-    ours, theirs = _incidents(a), _incidents(b)
+    rang = _incidents(a), _incidents(b)
     return Comparison(
-        (_model(before.values(), a), _model(after.values(), b)),
-        len(before),
-        tuple(flips),
-        topics,
-        (len(ours), len(theirs)),
-        _alone(ours, theirs),
+        (_named(ours), _named(theirs)), len(before), tuple(flips), topics, (len(rang[0]), len(rang[1])), _alone(*rang)
     )
 
 
@@ -158,11 +157,15 @@ def _labelled(folder: Path) -> dict[str, LabelledDocument]:
     return found
 
 
-def _model(documents: Iterable[LabelledDocument], folder: Path) -> tuple[str, str, str]:
-    models = {(v.model, v.model_version, v.model_hash) for document in documents if (v := document.versions)}
-    if len(models) != 1:
-        raise ConfigurationError(f"{folder} holds labels of {len(models)} models: exactly one is needed")
-    return models.pop()
+def _versions(documents: Iterable[LabelledDocument], folder: Path) -> Versions:
+    found = {document.versions for document in documents if document.versions}
+    if len(found) != 1:
+        raise ConfigurationError(f"{folder} holds labels of {len(found)} models or settings: exactly one is needed")
+    return found.pop()
+
+
+def _named(versions: Versions) -> tuple[str, str, str]:
+    return versions.model, versions.model_version, versions.model_hash
 
 
 def _incidents(folder: Path) -> list[Incident]:

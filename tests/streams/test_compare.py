@@ -27,10 +27,11 @@ SENTIMENTS = {
 
 
 def run(folder: Path, labels: Iterable[str], alerts: Iterable[Alert] = (), model: str = "a", **changes: Any) -> Path:
+    """A replay of documents with `labels` in which `alerts` rang; `changes` are of what made the labels."""
     folder.mkdir()
-    versions = replace(VERSIONS, model_hash=model)
+    versions = replace(VERSIONS, model_hash=model, **changes)
     documents: list[LabelledDocument] = [
-        labelled_document(str(n), text=f"text {n}", sentiment=SENTIMENTS[label], versions=versions, **changes)
+        labelled_document(str(n), text=f"text {n}", sentiment=SENTIMENTS[label], versions=versions)
         for n, label in enumerate(labels)
     ]
     documents.append(unlabelled(labelled_document("zh", title="波音公司暂停交付", text="")))
@@ -83,6 +84,9 @@ def test_runs_of_other_documents_or_of_two_models_are_not_compared(tmp_path: Pat
     a, b = run(tmp_path / "a", ["neutral"]), run(tmp_path / "b", ["neutral", "neutral"], model="b")
     with pytest.raises(ConfigurationError, match="1 stand in one alone"):
         compared(a, b)
+    other = run(tmp_path / "other", ["neutral"], model="b", settings_hash="other")
+    with pytest.raises(ConfigurationError, match="other settings"):
+        compared(a, other)
     with pytest.raises(ConfigurationError, match="no documents"):
         compared(a, tmp_path)
 
