@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -130,7 +131,7 @@ def start_former(trial: Trial, root: Path, name: str) -> None:
     deployment, service = trial.deployment, name.partition("-")[0]
     deployment.ports[name] = free_port()
     environment: Mapping[str, str] = {**os.environ, "PYTHONPATH": str(root)}
-    known = subprocess.run(
+    told = subprocess.run(
         [sys.executable, "-m", "streams", "settings", "--toml"],
         cwd=root,
         env=environment,
@@ -138,11 +139,13 @@ def start_former(trial: Trial, root: Path, name: str) -> None:
         text=True,
         check=True,
     ).stdout
-    flags = [
-        flag
-        for flag in deployment.flags(name)
-        if f"{flag.partition('=')[2].partition('=')[0].partition('.')[2]} =" in known
-    ]
+    known, section = set(), ""
+    for line in told.splitlines():
+        if line.startswith("["):
+            section = line.strip("[]")
+        elif setting := re.match(r"(?:# )?(\w+) = ", line):
+            known.add(f"{section}.{setting[1]}")
+    flags = [flag for flag in deployment.flags(name) if flag.partition("=")[2].partition("=")[0] in known]
     with (trial.folder / f"{name}.log").open("ab") as log:
         deployment.workers[name] = subprocess.Popen(
             [sys.executable, "-m", "streams", "run", service, *flags], cwd=root, env=environment, stdout=log, stderr=log
