@@ -6,6 +6,7 @@ move to other partitions, and every detector's state with them.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from time import monotonic, sleep
 from typing import Final
 
 from kafka import KafkaAdminClient, TopicPartition
@@ -13,6 +14,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import (
     InvalidReplicationFactorError,
     NoError,
+    RetriableError,
     TopicAlreadyExistsError,
     UnknownTopicOrPartitionError,
     for_code,
@@ -27,6 +29,7 @@ from streams.topics import Topics, TopicSpec
 CREATE: Final = "`tocsin topics create`"
 
 _SECONDS_TO_APPEAR: Final = 15
+_LOOK_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +215,16 @@ def _transactional(client: KafkaAdminClient, topics: Topics, found: Mapping[str,
         if name in found
         for partition in range(found[name].partitions)
     ]
-    states = client.describe_producers(places) if places else {}
+    until = monotonic() + _SECONDS_TO_APPEAR
+    states = {}
+    while places:
+        try:
+            states = client.describe_producers(places)
+            break
+        except RetriableError:  # its partitions have no leader yet, right after they were made
+            if monotonic() > until:
+                raise
+            sleep(_LOOK_SECONDS)
     return sorted(
         place
         for place, state in states.items()

@@ -119,13 +119,15 @@ def poison_for_the_detector(trial: Trial) -> None:
         with writing(trial.witness) as writer:
             for changes in strangers:
                 writer.send("mentions", json.dumps({**value, **changes}).encode(), like.place.partition, key=like.key)
-            writer.send("mentions", b"{", like.place.partition, headers=[("type", b"tick")])
+            writer.send(
+                "mentions", b'{"at": "noon", "origin": "news/0"}', like.place.partition, headers=[("type", b"tick")]
+            )
         trial.done["records that detection cannot apply"] += len(strangers) + 1
         trial.pause(5, 6)
     trial.judge()
     reasons = Counter(letter["reason"] for letter in trial.witness.letters() if letter["stage"] == "detect")
     trial.notes.append(f"refused at detect: {dict(reasons)}")
-    assert reasons["unknown-schema"] and reasons["wrong-type"] and reasons["invalid-json"], reasons
+    assert reasons["unknown-schema"] and reasons["wrong-type"] >= 2, reasons
     assert reasons.total() >= 4, reasons
     assert not trial.deployment.restarts, "nobody ended over it"
 
