@@ -4,11 +4,11 @@ Whoever reads a topic that is written in transactions must not see what was abor
 ``read_committed`` unless told otherwise.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, Literal
 
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import AuthorizationError, KafkaError
 
 from processors.errors import ConfigurationError, RetryableError
@@ -17,6 +17,10 @@ from streams.service_settings import KafkaSettings
 from streams.topics import OVERHEAD_BYTES
 
 BOOTSTRAP_MS: Final = 5_000
+STANDSTILL_SECONDS: Final = 120.0
+_LOOKS_APART: Final = 30.0
+"""Looks further apart than this show nothing: whoever reads was busy with what it had."""
+
 LARGEST: Final = MAX_MESSAGE_BYTES + OVERHEAD_BYTES
 
 
@@ -66,6 +70,39 @@ def lone_consumer(settings: KafkaSettings, **options: Any) -> Iterator[KafkaCons
         yield reader
     finally:
         reader.close()
+
+
+class Standstill:
+    """Notices a consumer that brings nothing though records wait.
+
+    kafka-python's consumer was seen to spin for good without bringing a record or raising anything, after the leader of
+    a partition had changed. Only a new one helps.
+    """
+
+    def __init__(self) -> None:
+        self._looked = float("-inf")
+        self._seen: dict[TopicPartition, tuple[int, float]] = {}
+
+    def look(self, now: float, positions: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]) -> None:
+        """So far each partition is read at `now`, in monotonic seconds, and there it ends.
+
+        Raises RetryableError where one has stood at the same position, with records behind it, at every look for
+        `STANDSTILL_SECONDS`.
+        """
+        if now - self._looked > _LOOKS_APART:
+            self._seen.clear()
+        self._looked = now
+        waiting = {place: position for place, position in positions.items() if ends[place] > position}
+        self._seen = {
+            place: seen if (seen := self._seen.get(place)) and seen[0] == position else (position, now)
+            for place, position in waiting.items()
+        }
+        for place, (position, since) in self._seen.items():
+            if now - since > STANDSTILL_SECONDS:
+                raise RetryableError(
+                    f"{ends[place] - position} records wait in {place.topic}, partition {place.partition}, and Kafka's "
+                    f"client has brought none of them for {now - since:.0f} s: a new start asks anew"
+                )
 
 
 @contextmanager

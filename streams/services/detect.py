@@ -66,6 +66,7 @@ class Worker:
         self._places = {TopicPartition(place.topic, place.partition): place for place in places(settings)}
         self._owned: dict[TopicPartition, OwnedPartition] = {}
         self._assignments = _Assignments()
+        self._standstill = kafka_clients.Standstill()
         self._latest = time.monotonic()
 
     def run(self, stop: Event) -> None:
@@ -154,6 +155,8 @@ class Worker:
             return
         for partition, owned in self._owned.items():
             self._metrics.show(owned.detector, ends[partition] - owned.offset)
+        positions = {partition: owned.offset for partition, owned in self._owned.items()}
+        self._standstill.look(time.monotonic(), positions, ends)
         self._got_on()
 
     def _got_on(self) -> None:

@@ -86,6 +86,7 @@ class Worker:
         self._dead_letters = topics.name("deadletters")
         self._kinds: dict[str, IndexKind] = {topics.name(kind): kind for kind in MESSAGES}
         self._assignments = _Assignments()
+        self._standstill = kafka_clients.Standstill()
         places = [
             place
             for spec in topics.specs()
@@ -224,11 +225,13 @@ class Worker:
         places = list(self._consumer.assignment())
         try:
             ends = self._consumer.end_offsets(places, timeout_ms=10 * _POLL_MS) if places else {}
-            for place, end in ends.items():
-                self._metrics.lag(place, end - self._consumer.position(place, timeout_ms=10 * _POLL_MS))
+            positions = {place: self._consumer.position(place, timeout_ms=10 * _POLL_MS) for place in ends}
         except KafkaError:
             self._progress.waits_for(f"Kafka at {', '.join(self._settings.kafka.servers)}")
             return
+        for place, end in ends.items():
+            self._metrics.lag(place, end - positions[place])
+        self._standstill.look(monotonic(), positions, ends)
         self._progress.made()
 
 

@@ -1,0 +1,38 @@
+"""A consumer that brings nothing though records wait ends its service; one that is behind, busy or idle does not."""
+
+import pytest
+from kafka import TopicPartition
+
+from processors.errors import RetryableError
+from streams.kafka_clients import STANDSTILL_SECONDS, Standstill
+
+ALERTS, SERIES = TopicPartition("tocsin.alerts", 0), TopicPartition("tocsin.series", 0)
+ENDS = {ALERTS: 10, SERIES: 10}
+
+
+def looks(standstill: Standstill, positions: dict[TopicPartition, int], begin: float, seconds: float) -> None:
+    for now in range(int(begin), int(begin + seconds) + 1, 5):
+        standstill.look(now, positions, ENDS)
+
+
+def test_records_that_wait_and_do_not_come_end_the_service_with_a_word() -> None:
+    standstill = Standstill()
+    looks(standstill, {ALERTS: 10, SERIES: 7}, 0, STANDSTILL_SECONDS)
+    with pytest.raises(RetryableError, match=r"3 records wait in tocsin\.series, partition 0, .* for 125 s"):
+        looks(standstill, {ALERTS: 10, SERIES: 7}, STANDSTILL_SECONDS + 5, 5)
+
+
+def test_nothing_to_read_is_no_standstill() -> None:
+    looks(Standstill(), ENDS, 0, 10 * STANDSTILL_SECONDS)
+
+
+def test_whoever_gets_on_however_slowly_is_let_be() -> None:
+    standstill = Standstill()
+    for position in range(9):
+        looks(standstill, {ALERTS: position, SERIES: 10}, position * STANDSTILL_SECONDS, STANDSTILL_SECONDS - 5)
+
+
+def test_what_stood_still_while_the_service_was_busy_elsewhere_is_watched_afresh() -> None:
+    standstill = Standstill()
+    looks(standstill, {ALERTS: 3, SERIES: 10}, 0, 100)
+    looks(standstill, {ALERTS: 3, SERIES: 10}, 1000, 100)
