@@ -117,7 +117,9 @@ def test_a_bomb_ends_at_the_limit_and_costs_no_memory(server: FeedServer) -> Non
 
 
 @pytest.mark.parametrize(
-    "body", [gzip.compress(rss() * 100)[:-20], b"no gzip", gzip.compress(rss())[:-9] + b"123456789"]
+    "body",
+    [gzip.compress(rss() * 100)[:-20], b"no gzip", gzip.compress(rss())[:-9] + b"123456789"],
+    ids=["cut off", "not packed", "wrong checksum"],
 )
 def test_what_is_packed_and_damaged_is_not_read(server: FeedServer, body: bytes) -> None:
     assert refusal(server, answer(body, Content_Encoding="gzip")).outcome == "broken-answer"
