@@ -27,7 +27,7 @@ from tests.services.kafka_client import new_prefix
 from tests.streams.sample_messages import NOON, alert, series_point
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-EXAMPLES = ROOT / "examples"
+EXAMPLES = ROOT / "streams" / "examples"
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Print alarms as they ring. Ended and started again, it goes on where it was: nothing is missed, nothing comes twice.
 
-python examples/follow_alerts.py [SERVERS] [PREFIX] [FILE FOR THE POSITION]
+python streams/examples/follow_alerts.py [SERVERS] [PREFIX] [FILE FOR THE POSITION]
 """
 
 import sys

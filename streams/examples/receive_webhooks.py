@@ -1,6 +1,6 @@
 """Receive alarms as webhooks: check the signature, answer at once, take each message once. Needs nothing of Tocsin.
 
-SECRET=whsec_… python examples/receive_webhooks.py [PORT]
+SECRET=whsec_… python streams/examples/receive_webhooks.py [PORT]
 """
 
 import base64
@@ -10,14 +10,14 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 TOLERANCE = 5 * 60
 """Seconds that a message may be under way: an old one, sent again by somebody who overheard it, is refused."""
 
 
-def is_genuine(secret: str, headers: Mapping[str, str], body: bytes) -> bool:
+def is_genuine(secret: str, headers: Message, body: bytes) -> bool:
     """Whether whoever sent this knows the secret (Standard Webhooks, v1)."""
     id, timestamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
     if not timestamp.isdecimal() or abs(time.time() - int(timestamp)) > TOLERANCE:

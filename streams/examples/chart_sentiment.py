@@ -1,6 +1,6 @@
 """Draw a company's sentiment by day, as Elasticsearch has it, into an SVG file that any browser shows.
 
-python examples/chart_sentiment.py COMPANY [--out FILE] [--server URL] [--prefix PREFIX]
+python streams/examples/chart_sentiment.py COMPANY [--out FILE] [--server URL] [--prefix PREFIX]
 """
 
 import argparse
