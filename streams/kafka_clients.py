@@ -4,12 +4,12 @@ Whoever reads a topic that is written in transactions must not see what was abor
 ``read_committed`` unless told otherwise.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, Literal
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.errors import AuthorizationError, KafkaError
+from kafka.errors import AuthorizationError, KafkaError, KafkaTimeoutError
 
 from processors.errors import ConfigurationError, RetryableError
 from streams.codec import MAX_MESSAGE_BYTES
@@ -72,6 +72,14 @@ def lone_consumer(settings: KafkaSettings, **options: Any) -> Iterator[KafkaCons
         reader.close()
 
 
+def positions(consumer: KafkaConsumer, places: Iterable[TopicPartition], timeout_ms: int) -> dict[TopicPartition, int]:
+    """The offset of the next record of each of its partitions. Raises KafkaError where one is not known in time."""
+    found = {place: consumer.position(place, timeout_ms=timeout_ms) for place in places}
+    if unknown := [place for place, position in found.items() if position is None]:
+        raise KafkaTimeoutError(f"no position in {', '.join(map(str, unknown))}")
+    return found
+
+
 class Standstill:
     """Notices a consumer that brings nothing though records wait.
 
@@ -83,10 +91,10 @@ class Standstill:
         self._looked = float("-inf")
         self._seen: dict[TopicPartition, tuple[int, float]] = {}
 
-    def look(self, now: float, positions: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]) -> None:
+    def look(self, now: float, positions: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]) -> bool:
         """So far each partition is read at `now`, in monotonic seconds, and there it ends.
 
-        Raises RetryableError where one has stood at the same position, with records behind it, at every look for
+        Whether reading gets on: none stands, with records behind it, where it stood at the look before. Raises RetryableError where one has stood at the same position, with records behind it, at every look for
         `STANDSTILL_SECONDS`.
         """
         if now - self._looked > _LOOKS_APART:
@@ -103,6 +111,7 @@ class Standstill:
                     f"{ends[place] - position} records wait in {place.topic}, partition {place.partition}, and Kafka's "
                     f"client has brought none of them for {now - since:.0f} s: a new start asks anew"
                 )
+        return all(since == now for _, since in self._seen.values())
 
 
 @contextmanager

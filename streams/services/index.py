@@ -225,14 +225,14 @@ class Worker:
         places = list(self._consumer.assignment())
         try:
             ends = self._consumer.end_offsets(places, timeout_ms=10 * _POLL_MS) if places else {}
-            positions = {place: self._consumer.position(place, timeout_ms=10 * _POLL_MS) for place in ends}
+            positions = kafka_clients.positions(self._consumer, ends, 10 * _POLL_MS)
         except KafkaError:
             self._progress.waits_for(f"Kafka at {', '.join(self._settings.kafka.servers)}")
             return
         for place, end in ends.items():
             self._metrics.lag(place, end - positions[place])
-        self._standstill.look(monotonic(), positions, ends)
-        self._progress.made()
+        if self._standstill.look(monotonic(), positions, ends):
+            self._progress.made()
 
 
 class _Assignments(ConsumerRebalanceListener):  # type: ignore[misc]

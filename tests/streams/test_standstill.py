@@ -36,3 +36,10 @@ def test_what_stood_still_while_the_service_was_busy_elsewhere_is_watched_afresh
     standstill = Standstill()
     looks(standstill, {ALERTS: 3, SERIES: 10}, 0, 100)
     looks(standstill, {ALERTS: 3, SERIES: 10}, 1000, 100)
+
+
+def test_a_look_tells_whether_reading_gets_on() -> None:
+    standstill = Standstill()
+    assert standstill.look(0, {ALERTS: 3, SERIES: 10}, ENDS)
+    assert not standstill.look(5, {ALERTS: 3, SERIES: 10}, ENDS)
+    assert standstill.look(10, {ALERTS: 4, SERIES: 10}, ENDS)
