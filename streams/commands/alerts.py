@@ -10,6 +10,8 @@ from streams import terminal
 from streams.commands.options import Assignments, SettingsFile, settings_of
 
 if TYPE_CHECKING:
+    from processors.messages import Alert
+    from streams.explain_view import EvidenceMarks
     from streams.names import Names
     from streams.settings import Settings
 
@@ -35,23 +37,17 @@ def show_alert(
     id: Annotated[str, typer.Argument(help="Id of the alarm, or how it begins.")],
     place: Place = DEMO_FOLDER,
     words: Annotated[
-        bool, typer.Option("--words/--no-words", help="Ask the model which words carried the labels of the evidence.")
+        bool, typer.Option("--words/--no-words", help="On a terminal, ask the model which words carried the labels.")
     ] = True,
     settings_file: SettingsFile = None,
     assignments: Assignments = None,
 ) -> None:
-    """Print one alarm with all its evidence, the words that carried the labels underlined."""
+    """Print one alarm with all its evidence; on a terminal, the words that carried the labels underlined."""
     from streams import alert_view
 
-    settings, marks_of = settings_of(settings_file, assignments), None
-    if words:
-        from streams.classifier import EmbeddedClassifier
-        from streams.explain import Explainer
-        from streams.explain_view import evidence_marks
-
-        explainer = Explainer(EmbeddedClassifier(settings.classifier.model, settings.classifier.threads))
-        marks_of = partial(evidence_marks, explainer, place)
-    alert_view.show_alert(place, id, terminal.console(), _names(settings), marks_of)
+    settings, console = settings_of(settings_file, assignments), terminal.console()
+    wanted = words and console.is_terminal  # elsewhere nothing can be underlined
+    alert_view.show_alert(place, id, console, _names(settings), partial(_marks, settings, place) if wanted else None)
 
 
 @app.command()
@@ -81,6 +77,17 @@ def tail(
             typer.echo(terminal.escaped_json(encode(alert).decode()))
         else:
             console.print(alert_lines([alert], names))
+
+
+def _marks(settings: "Settings", place: Path, alert: "Alert") -> "EvidenceMarks":
+    """The evidence of `alert` with its words marked. Seconds pass: stderr shows that it is being worked on."""
+    with terminal.console(err=True).status("asking the model which words carried the labels (--no-words: without)"):
+        from streams.classifier import EmbeddedClassifier
+        from streams.explain import Explainer
+        from streams.explain_view import evidence_marks
+
+        explainer = Explainer(EmbeddedClassifier(settings.classifier.model, settings.classifier.threads))
+        return evidence_marks(explainer, place, alert)
 
 
 def _names(settings: "Settings") -> "Names":

@@ -25,7 +25,6 @@ from streams.explain import Explainer
 from streams.explain_view import evidence_marks, marked
 from streams.names import Names
 from streams.settings import DEFAULT_MODEL
-from streams.testkit import WordClassifier
 
 CRASH = "Boeing shares plunge after crash"
 LONG = f"{CRASH}. " + "The company will hold its annual meeting in Chicago on the third of May. " * 3
@@ -123,8 +122,19 @@ def test_a_label_of_another_head_or_no_text_is_a_mistake() -> None:
         assert runner.invoke(app, arguments).exit_code != 0
 
 
-def test_a_model_is_loaded_only_when_words_are_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.classifier.EmbeddedClassifier", WordClassifier)
-    (tmp_path / "alerts.jsonl").write_bytes(encode(alert()) + b"\n")
-    result = CliRunner().invoke(app, ["alerts", "show", "alert-00aa", "--no-words", "--in", str(tmp_path)])
-    assert result.exit_code == 0
+def test_words_are_asked_for_where_they_can_be_underlined_and_that_is_told_meanwhile(
+    explainer: Explainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "alerts.jsonl").write_bytes(encode(ringing(explainer, (CRASH, p_negative(CRASH)))) + b"\n")
+    show = ["alerts", "show", "alert-00aa", "--in", str(tmp_path)]
+    on_terminal = CliRunner().invoke(app, show, env={"FORCE_COLOR": "1"}, catch_exceptions=False)
+    assert "Underlined: " in on_terminal.stdout and "asking the model" in on_terminal.stderr
+
+    def loaded(*_: object) -> None:
+        raise AssertionError("a model is loaded")
+
+    monkeypatch.setattr("streams.classifier.EmbeddedClassifier", loaded)
+    piped = CliRunner().invoke(app, show, catch_exceptions=False)
+    assert CRASH in piped.stdout and "Underlined" not in piped.stdout and not piped.stderr
+    plain = CliRunner().invoke(app, [*show, "--no-words"], env={"FORCE_COLOR": "1"}, catch_exceptions=False)
+    assert CRASH in plain.stdout and "Underlined" not in plain.stdout
