@@ -1,7 +1,7 @@
 """The detector of one partition: mentions or wide records and ticks go in; alerts and closed buckets come out."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, NamedTuple, Self
 
 from processors.account import Account
@@ -127,6 +127,16 @@ class Detector:
             watch.open.told if watch is not None and watch.open is not None else None,
             history.is_warm,
         )
+
+    @property
+    def warm_from(self) -> datetime | None:
+        """Before when (UTC) nothing rings for want of history, if there are documents on every day from now on; None where
+        there is enough, or before the first tick."""
+        progress = self._progress.get(_PROGRESS)
+        if self._history.is_warm or progress is None or progress.open_hour is None:
+            return None
+        day = self._history.warm_day(progress.open_hour // DAY)
+        return datetime.fromtimestamp(day * DAY * HOUR, UTC)
 
     def first_of(self, series: str, document: DocumentSummary) -> str | None:
         """The identity of the first of the story in which a document counts in `series`; None where that is not known."""

@@ -73,6 +73,12 @@ class History:
         """Whether there is enough history for anything to ring."""
         return self.era.live_days >= self._settings.warm_up_days
 
+    def warm_day(self, first: int) -> int:
+        """The day (since the epoch) before which it cannot be warm: documents on every day from now on, each folded when
+        it has left the quarantine. Before the first day was folded, `first` is where the history begins."""
+        day = first if self.era.day is None else self.era.day
+        return day + self._settings.warm_up_days - self.era.live_days + math.ceil(self._settings.quarantine_hours / DAY)
+
     def forget_derived(self) -> None:
         """Drops what is kept at hand: after a restore, and when what it derives from changed."""
         self._forget_levels()

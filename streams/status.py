@@ -158,6 +158,7 @@ def _service_record(state: ServiceState) -> dict[str, Any]:
         },
         "seconds_since_document": state.values("tocsin_seconds_since_document", "source"),
         "held": state.values("tocsin_held_records", "partition"),
+        "warm_from": state.values("tocsin_warm_from_timestamp_seconds", "partition"),
         "models": state.labels("tocsin_model_info"),
         "seconds_since_read": state.values("tocsin_source_seconds_since_read", "source"),
         "canary_seconds": state.values("tocsin_canary_seconds", "").get(""),

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from math import isnan
 from typing import Final
 
@@ -43,7 +44,7 @@ def status_page(status: Status) -> RenderableType:
         parts.append(_lags(status.lags))
     elif not isinstance(status.topics, Unknown):
         parts += [_unknown("what waits", status.lags), Text("")]
-    parts += [*_letters(status), *_collected(status), *_sources(status), *_bell(status), Text("")]
+    parts += [*_learning(status), *_letters(status), *_collected(status), *_sources(status), *_bell(status), Text("")]
     return Group(*parts)
 
 
@@ -102,6 +103,20 @@ def _lags(lags: Iterable[PartitionLag]) -> RenderableType:
             cells += "  (nothing acknowledged yet)"
         table.add_row(service, Text(visible(topic)), Text(f"{total:,}", style), Text(cells.strip(), _FAINT))
     return table
+
+
+def _learning(status: Status) -> list[RenderableType]:
+    """That nothing rings yet for want of history, and before when."""
+    warm: dict[str, float] = {}
+    for name, state in status.services.items():
+        if name.partition(" ")[0] == "detect" and not isinstance(state, Unknown):
+            warm |= state.values("tocsin_warm_from_timestamp_seconds", "partition")
+    learning = [at for at in warm.values() if at]
+    if not learning:
+        return []
+    where = "" if len(learning) == len(warm) else f" in {len(learning)} of {len(warm)} partitions"
+    day = f"{datetime.fromtimestamp(min(learning), UTC):%d %b %Y}"
+    return [Text(f" Learning: nothing rings before {day}{where} (detection.warm_up_days).", "yellow"), Text("")]
 
 
 def _letters(status: Status) -> list[RenderableType]:

@@ -19,16 +19,22 @@ def tier_of(name: str) -> Tier:
 
 
 def tail_alerts(
-    settings: Settings, *, from_beginning: bool, least: Tier, unreadable: Callable[[str], None]
+    settings: Settings,
+    *,
+    from_beginning: bool,
+    least: Tier,
+    unreadable: Callable[[str], None],
+    begun: Callable[[], None] = lambda: None,
 ) -> Iterator[Alert]:
     """Every alert of tier `least` and above from now on, without end; first, if asked, all that are kept, by time.
 
     What was aborted is never seen. A record that is no alert, or one of a newer version, is told to `unreadable` and
-    passed over. Raises ConfigurationError where the topics are not as they should be, RetryableError where no broker
+    passed over. `begun` is called once no alert from then on is missed. Raises ConfigurationError where the topics are not as they should be, RetryableError where no broker
     answers at the start; later a broker that is away is waited for.
     """
     check_topics(settings)
     with Alerts(settings.kafka, since=EPOCH if from_beginning else None, unreadable=unreadable) as alerts:
+        begun()
         for alert in chain(alerts.kept() if from_beginning else (), alerts):
             if TIERS.index(alert.tier) >= TIERS.index(least):
                 yield alert

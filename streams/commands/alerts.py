@@ -70,9 +70,12 @@ def tail(
     def complain(what: str) -> None:
         terminal.echo(f"tocsin: {what}", err=True)
 
+    def begun() -> None:
+        terminal.echo("waiting for alarms from now on; Ctrl-C ends", err=True)
+
     least, settings, console = tier_of(tier), settings_of(settings_file, assignments), terminal.console()
     names = _names(settings)
-    for alert in tail_alerts(settings, from_beginning=from_beginning, least=least, unreadable=complain):
+    for alert in tail_alerts(settings, from_beginning=from_beginning, least=least, unreadable=complain, begun=begun):
         if as_json:
             typer.echo(terminal.escaped_json(encode(alert).decode()))
         else:

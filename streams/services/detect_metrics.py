@@ -58,6 +58,12 @@ class DetectMetrics:
             registry=registry,
         )
         self.series = Gauge("tocsin_series", "Series that are watched", ["partition"], registry=registry)
+        self.warm = Gauge(
+            "tocsin_warm_from_timestamp_seconds",
+            "Before when nothing rings for want of history; 0 where there is enough, or no tick yet",
+            ["partition"],
+            registry=registry,
+        )
         self.open = Gauge("tocsin_open_incidents", "Open incidents", ["partition", "kind"], registry=registry)
         self.missing = Gauge(
             "tocsin_log_missing_records", "Records missing from the log (holes), ever", ["partition"], registry=registry
@@ -99,13 +105,15 @@ class DetectMetrics:
         self.held.labels(place).set(detector.waiting)
         self.series.labels(place).set(detector.series)
         self.missing.labels(place).set(detector.missing)
+        warm = detector.detector.warm_from
+        self.warm.labels(place).set(warm.timestamp() if warm else 0)
         for kind, count in detector.open_incidents.items():
             self.open.labels(place, kind).set(count)
 
     def forget(self, detector: PartitionDetector) -> None:
         """Show nothing more of a partition that another worker has."""
         place = str(detector.place)
-        for gauge in (self.lag, self.held, self.restore, self.series, self.missing):
+        for gauge in (self.lag, self.held, self.restore, self.series, self.missing, self.warm):
             gauge.remove(place)
         for kind in detector.open_incidents:
             self.open.remove(place, kind)

@@ -124,6 +124,31 @@ def test_nothing_rings_before_there_is_a_history() -> None:
     assert partition.feed([*history(3), *burst(30, 24 * 3.5)]) == []
 
 
+def test_it_tells_from_when_something_may_ring_and_keeps_its_word() -> None:
+    partition = Partition()
+    assert partition.detector.warm_from is None, "no tick has said what time it is"
+    partition.tick(0)
+    promised = partition.detector.warm_from
+    assert promised is not None
+    hours = (promised - START) / timedelta(hours=1)
+    days = int(hours / 24)
+    partition.feed(history(days))
+    assert partition.detector.warm_from == promised, "with documents on every day it stays as it was told"
+    assert partition.restored().detector.warm_from == promised
+    partition.tick(hours)
+    assert partition.detector.warm_from is None
+    assert partition.feed(burst(30, hours + 12))
+
+
+def test_a_day_without_documents_puts_off_from_when_something_may_ring() -> None:
+    partition = Partition()
+    partition.feed(history(2))
+    promised = partition.detector.warm_from
+    partition.tick(24 * 10)
+    put_off = partition.detector.warm_from
+    assert promised is not None and put_off is not None and put_off > promised
+
+
 def test_late_documents_are_never_counted(ordinary: Partition) -> None:
     before = ordinary.state()
     ordinary.apply(mention(document("marked", NOON, "negative", late=True)))

@@ -169,6 +169,24 @@ def test_what_waits_for_the_clock_and_what_could_not_wait_is_told() -> None:
     server.shutdown()
 
 
+def test_a_service_that_has_no_history_yet_says_before_when_nothing_rings() -> None:
+    monitor = Monitor("detect", Progress(60))
+    warm = DetectMetrics(monitor.registry).warm
+    server = monitor.serve("127.0.0.1", 0)
+    flags = AWAY | {"kafka.servers": "127.0.0.1:22899", "services.detect_port": str(server.server_address[1])}
+    settings = load_settings(None, {}, flags)
+    day = datetime(2026, 1, 22, tzinfo=UTC).timestamp()
+    warm.labels("wide/0").set(day)
+    warm.labels("mentions/0").set(day + 86_400)
+    assert "Learning: nothing rings before 22 Jan 2026 (" in page(settings)
+    assert as_record(read_status(settings))["services"]["detect"]["warm_from"]["wide/0"] == day
+    warm.labels("wide/0").set(0)
+    assert "nothing rings before 23 Jan 2026 in 1 of 2 partitions" in page(settings)
+    warm.labels("mentions/0").set(0)
+    assert "Learning" not in page(settings)
+    server.shutdown()
+
+
 def test_without_topics_the_status_says_how_to_make_them(kafka: Kafka) -> None:
     shown = page(new_prefix(kafka, topics=False, **AWAY).settings)
     assert "tocsin topics create" in " ".join(shown.split())

@@ -73,11 +73,14 @@ def test_the_command_prints_alerts_and_hostile_text_safely(kafka: Kafka, argumen
     prefix = new_prefix(kafka)
     hostile = "\x1b[31mred\x1b[0m [bold]news[/bold] \u202eback\r\n"
     rung(prefix, "alert-77bb", reason=hostile)
-    tail = subprocess.Popen(command(prefix, "--from-beginning", *arguments), stdout=subprocess.PIPE)
+    tail = subprocess.Popen(
+        command(prefix, "--from-beginning", *arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     ended = threading.Timer(60, tail.kill)
     ended.start()
     try:
-        assert tail.stdout is not None
+        assert tail.stdout is not None and tail.stderr is not None
+        assert tail.stderr.readline() == b"waiting for alarms from now on; Ctrl-C ends\n"
         first = tail.stdout.readline()
         while not first.strip():
             first = tail.stdout.readline()
