@@ -1,6 +1,7 @@
 """One look at a source without sending anything: what is there, and what would be sent."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -8,8 +9,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from processors.errors import PoisonError
-from processors.messages import Document
-from streams.codec import decode_document, encode
+from processors.messages import DeadLetter, Document
+from streams.codec import decode, decode_document, encode
 from streams.collect.declared import Source
 from streams.collect.fetch import FetchError, Limits
 from streams.collect.look import find
@@ -41,7 +42,8 @@ def check_source(source: Source, settings: Settings, limits: Limits) -> Checked:
         return Checked(False, (), (f"{error.outcome}: {error}",))
     assert found is not None, "without a cursor nothing is unchanged"
     documents, notes = [], []
-    refused = undated = 0
+    refused: list[tuple[str, str]] = []
+    undated = 0
     for _, document in found.documents(source):
         if document is None:
             undated += 1
@@ -49,15 +51,15 @@ def check_source(source: Source, settings: Settings, limits: Limits) -> Checked:
         try:
             documents.append(decode_document(encode(document), source.kind, now=found.now))
         except PoisonError as error:
-            refused += 1
-            notes.append(f"refused: {error.reason}: {error}")
+            refused.append((error.reason, str(error)))
+    notes += _reasons(refused)
     if undated:
         notes.insert(
             0, f"{undated} items without a time that can be meant: not sent at the first look, as they may be old"
         )
     if found.listing.broken:
         notes.insert(0, f"the XML is broken ({found.listing.broken}): read as far as it goes")
-    return Checked(bool(documents or undated), documents, notes[:5] + ([f"{refused} refused"] if refused > 4 else []))
+    return Checked(bool(documents or undated), documents, notes)
 
 
 def _check_file(source: Source, outlets: Outlets) -> Checked:
@@ -69,9 +71,22 @@ def _check_file(source: Source, outlets: Outlets) -> Checked:
         return Checked(False, (), (f"{source.path} is not there, or holds no whole line",))
     sound = [record for record in batch.records if record.topic != outlets.letters]
     notes = [f"{batch.behind:,} bytes follow"] if batch.behind else []
-    if refused := len(batch.records) - len(sound):
-        notes.append(f"{refused} of the first {len(batch.records)} lines are refused")
+    letters = [decode(DeadLetter, record.value) for record in batch.records if record.topic == outlets.letters]
+    if letters:
+        lines = f"{len(letters)} of the first {len(batch.records)} lines"
+        notes.append(f"{lines} {'is' if len(letters) == 1 else 'are'} refused")
+        notes += _reasons((letter.reason, f"line {letter.origin.offset + 1}: {letter.message}") for letter in letters)
     return Checked(bool(sound), [decode_document(record.value, source.kind) for record in sound], notes)
+
+
+def _reasons(refused: Iterable[tuple[str, str]]) -> list[str]:
+    """Of each reason for which something was refused, how often, and what was wrong the first time."""
+    firsts: dict[str, str] = {}
+    times: Counter[str] = Counter()
+    for reason, wrong in refused:
+        firsts.setdefault(reason, wrong)
+        times[reason] += 1
+    return [f"{times[reason]} refused, {reason}: {wrong}" for reason, wrong in firsts.items()]
 
 
 def checked_view(source: Source, checked: Checked, items: int) -> RenderableType:
@@ -83,7 +98,8 @@ def checked_view(source: Source, checked: Checked, items: int) -> RenderableType
         Text(f"  {visible(source.licence)}; for {visible(source.purpose)}", "dim"),
     ]
     if checked.documents:
-        lines.append(Text(f"  {len(checked.documents):,} documents would be sent at the first look"))
+        count = len(checked.documents)
+        lines.append(Text(f"  {count:,} document{'s' * (count != 1)} would be sent at the first look"))
     for document in list(reversed(checked.documents))[:items]:
         told = visible(str(document.metadata.get("collected", {}).get("time", "published")))
         words = visible(" ".join((document.title or document.text).split())[:100])

@@ -274,9 +274,17 @@ def test_checking_a_file_of_sources_shows_what_would_be_sent_and_sends_nothing(
     path = declare(tmp_path / "sources.toml", *good, {"name": "partner", "push": True})
     result = CliRunner().invoke(cli.app, ["sources", "check", str(path)])
     assert result.exit_code == 0, result.output
-    assert "[red]Chips[/red]" in result.output and "1 documents would be sent" in result.output
+    assert "[red]Chips[/red]" in result.output and "1 document would be sent" in result.output
     assert "1 items without a time that can be meant" in result.output
-    assert "text 1" in result.output and "1 of the first 2 lines are refused" in result.output
+    assert "text 1" in result.output and "1 of the first 2 lines is refused" in result.output
+    assert "1 refused, invalid-json: line 2: " in result.output
+    lines.write_text("".join(json.dumps(_document("other", number)) + "\n" for number in (1, 2, 3)) + "rubbish\n")
+    result = CliRunner().invoke(cli.app, ["sources", "check", str(path)])
+    assert result.exit_code == 1 and "4 of the first 4 lines are refused" in result.output
+    assert (
+        "3 refused, wrong-value: line 1: source is 'other', what comes this way is declared as 'desk'" in result.output
+    )
+    assert result.output.count("wrong-value") == 1, "of each reason the first alone"
     path = declare(tmp_path / "sources.toml", *good, feed("gone", f"{server.address}/bad"))
     result = CliRunner().invoke(cli.app, ["sources", "check", str(path)])
     assert result.exit_code == 1 and "http-404" in result.output
