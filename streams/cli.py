@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO, cast
 
 import typer
 
-from processors.errors import ConfigurationError, TocsinError
+from processors.errors import ConfigurationError, PoisonError, TocsinError
 from streams import terminal
 from streams.commands import alerts, deadletters, deliver, desk, models, series, sources, stack, topics
 from streams.commands.alerts import DEMO_FOLDER
@@ -187,7 +187,7 @@ def replay(
 ) -> None:
     """Run files through the whole of Tocsin in event time, and write what comes of it.
 
-    With --mentions, an export of the log: the alerts are those that were published, byte for byte, by partition.
+    Exit code 1 where no line is a document. With --mentions, an export of the log: the alerts are those that were published, byte for byte, by partition.
     """
     if bool(files) == (mentions is not None):
         raise ConfigurationError("give files of documents, or --mentions with an export: one of the two")
@@ -212,11 +212,17 @@ def replay(
             observer=progress,
             reading=progress.reading,
         )
-    counts = summary.as_dict()
     typer.echo(
-        f"{counts['documents']:,} documents, {counts['duplicates']:,} duplicates, {counts['refused']:,} refused; "
-        f"{sum(counts['incidents'].values()):,} incidents: everything is in {out}"
+        f"{terminal.counted(summary.documents_read, 'document')}, {terminal.counted(summary.duplicate, 'duplicate')}, "
+        f"{summary.refused:,} refused; {terminal.counted(len(summary.highest), 'incident')}: everything is in {out}"
     )
+    if summary.first_refused and not summary.documents_read + summary.duplicate:
+        first = summary.first_refused
+        raise PoisonError(
+            first.reason,
+            f"no line is a document: {first.origin.place}:{first.origin.offset + 1}: {first.reason}: {first.message}; "
+            "`tocsin schema input` says what a line is",
+        )
 
 
 def _replay_log(folder: Path, out: Path, settings: "Settings", *, anew: bool) -> None:

@@ -100,11 +100,13 @@ class OutputFolder(Observer):
 @dataclass
 class Summary(Observer):
     """Counts a run. Every input record is in exactly one of `documents`, `duplicate` and `refused`
-    (dead letters of the stage enrich); `dead_letters` counts by reason, all stages."""
+    (dead letters of the stage enrich), of which `first_refused` is the first; `dead_letters` counts by reason, all
+    stages."""
 
     documents_read: int = 0
     duplicate: int = 0
     refused: int = 0
+    first_refused: DeadLetter | None = None
     late: int = 0
     status: Counter[str] = field(default_factory=Counter)
     language: Counter[str] = field(default_factory=Counter)
@@ -158,7 +160,9 @@ class Summary(Observer):
     def dead_letters(self, batch: Sequence[DeadLetter]) -> None:
         """Count by reason."""
         for letter in batch:
-            self.refused += letter.stage == "enrich"
+            if letter.stage == "enrich":
+                self.refused += 1
+                self.first_refused = self.first_refused or letter
             self.dead_letter_reasons[letter.reason] += 1
 
     def as_dict(self) -> dict[str, Any]:

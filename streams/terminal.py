@@ -29,6 +29,11 @@ def visible_lines(text: str) -> str:
     return "\n".join(map(visible, text.splitlines()))
 
 
+def counted(count: int, noun: str) -> str:
+    """`count` of `noun`, whose plural ends in s: ``1 incident``, ``2,800 incidents``."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 def echo(text: str, *, err: bool = False) -> None:
     """Print `text` and a line end, to standard error with `err`."""
     typer.echo(visible_lines(text), err=err)

@@ -17,7 +17,7 @@ from streams.collect.look import find
 from streams.collect.sender import Outlets
 from streams.collect.tail import read_on
 from streams.settings import Settings
-from streams.terminal import visible
+from streams.terminal import counted, visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +98,7 @@ def checked_view(source: Source, checked: Checked, items: int) -> RenderableType
         Text(f"  {visible(source.licence)}; for {visible(source.purpose)}", "dim"),
     ]
     if checked.documents:
-        count = len(checked.documents)
-        lines.append(Text(f"  {count:,} document{'s' * (count != 1)} would be sent at the first look"))
+        lines.append(Text(f"  {counted(len(checked.documents), 'document')} would be sent at the first look"))
     for document in list(reversed(checked.documents))[:items]:
         told = visible(str(document.metadata.get("collected", {}).get("time", "published")))
         words = visible(" ".join((document.title or document.text).split())[:100])

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from streams import terminal
 from streams.commands.options import Assignments, SettingsFile, instant_of, settings_of
 
 Since = Annotated[
@@ -35,4 +36,5 @@ def export(
             progress=progress,
         )
     count = sum(exported.records for exported in manifest.partitions)
-    typer.echo(f"{count:,} records of {len(manifest.partitions)} partitions are in {out}")
+    partitions = terminal.counted(len(manifest.partitions), "partition")
+    typer.echo(f"{terminal.counted(count, 'record')} of {partitions}: everything is in {out}")

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from processors.errors import ConfigurationError, TocsinError
 from streams import cli
 from streams.codec import encode
-from streams.outputs import ALERTS
+from streams.outputs import ALERTS, DEAD_LETTERS
 from streams.settings import declarations, load_settings
 from streams.testkit import WordClassifier
 
@@ -199,6 +199,22 @@ def test_a_wrong_argument_is_told_with_exit_code_2_and_harms_nothing(
     assert error.startswith("tocsin: ")
     assert told in error
     assert Path("in.csv").read_text() == "text\nprofit falls\n"
+
+
+def test_a_replay_of_what_holds_no_document_says_why_and_fails_with_its_results_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, out = tmp_path / "three.csv", tmp_path / "out"
+    table.write_text("title,text\nA,shares fall\n")
+    monkeypatch.setattr("streams.replay.EmbeddedClassifier", lambda *_: WordClassifier())
+    monkeypatch.setattr("sys.argv", ["tocsin", "replay", str(table), "--out", str(out)])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 1
+    told = capsys.readouterr()
+    assert "0 documents, 0 duplicates, 2 refused; 0 incidents" in told.out
+    assert f"tocsin: no line is a document: {table.name}:1: invalid-json: " in told.err
+    assert len((out / DEAD_LETTERS).read_text().splitlines()) == 2
 
 
 def test_alerts_of_a_run_are_listed_and_shown_by_the_beginning_of_their_id(tmp_path: Path) -> None:
