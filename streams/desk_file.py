@@ -71,7 +71,7 @@ class _QuietTable:
 @dataclass(frozen=True, slots=True)
 class _DeskTable:
     false_alarms_a_day: Annotated[float, Gt(0), Le(1000)]
-    channels: tuple[str, ...]
+    channels: tuple[str, ...] = ()
     companies: tuple[str, ...] = ()
     company_topics: bool = False
     topics: tuple[str, ...] = ()
@@ -93,8 +93,8 @@ class _ChannelTable:
 
 
 def read_desks(path: Path, master: CompanyMaster, *, with_channels: bool = True) -> DeskFile:
-    """What the file at `path` states; companies and sectors are those of `master`. Without channels, whose secrets may be
-    elsewhere, only their names are looked at.
+    """What the file at `path` states; companies and sectors are those of `master`. Without channels,
+    whose secrets may be elsewhere, nothing of them is looked at, and a desk needs none.
 
     Raises ConfigurationError naming every place that is wrong and, of what is unknown, the nearest that is known.
     """
@@ -127,13 +127,13 @@ def parse_desks(
                 if not _NAME.fullmatch(name):
                     raise ConfigurationError(f"{where}: a name has small letters, digits, - and _, at most 40")
                 if kind == "desk":
-                    tables[name] = _desk(name, table, master)
+                    tables[name] = _desk(name, table, master, with_channels=environment is not None)
                 elif environment is not None:
                     tables[name] = _channel(name, table, environment)
             except ConfigurationError as error:
                 problems += str(error).splitlines()
     stated = content.get("channel", {})
-    for desk in parts["desk"].values():
+    for desk in parts["desk"].values() if environment is not None else ():
         for channel in desk.channels:
             if isinstance(stated, dict) and channel not in stated:
                 problems.append(f"desk.{desk.name}.channels: {nearest('channel', channel, stated)}")
@@ -142,7 +142,7 @@ def parse_desks(
     return DeskFile(parts["desk"], parts["channel"])
 
 
-def _desk(name: str, given: Any, master: CompanyMaster) -> Desk:
+def _desk(name: str, given: Any, master: CompanyMaster, *, with_channels: bool) -> Desk:
     where = f"desk.{name}"
     if isinstance(given, dict) and isinstance(given.get("quiet"), dict):
         _refuse(_unknown(given["quiet"], _names(_QuietTable), f"{where}.quiet: "))
@@ -170,7 +170,7 @@ def _desk(name: str, given: Any, master: CompanyMaster) -> Desk:
         problems.append(f"{where} watches nothing: name companies, topics, sectors, sources or series")
     if not table.kinds:
         problems.append(f"{where}.kinds: one of {', '.join(get_args(IncidentKind))} at least")
-    if not table.channels:
+    if with_channels and not table.channels:
         problems.append(f"{where}.channels: a desk without a channel is told nothing")
     _refuse(problems)
     quiet = _quiet(table.quiet, f"{where}.quiet") if table.quiet else None

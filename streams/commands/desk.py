@@ -41,6 +41,8 @@ def simulate(
     settings = settings_of(settings_file, assignments)
     master = load_master(settings)
     stated = read_desks(desks, master, with_channels=False)
+    if not stated.desks:
+        raise ConfigurationError(f"{desks} declares no desk: begin with a line [desk.NAME]")
     if alerts is not None:
         found = read_alerts(alerts)
     else:

@@ -232,6 +232,21 @@ def test_desks_are_tried_on_a_run_without_the_secrets_of_their_channels(tmp_path
         read_desks(tmp_path / "none.toml", MASTER)
 
 
+def test_a_trial_needs_no_channels_and_a_file_without_a_desk_is_told(tmp_path: Path) -> None:
+    path, run = tmp_path / "desks.toml", tmp_path / "alerts.jsonl"
+    run.write_bytes(encode(alert(chance_per_year=0.001)) + b"\n")
+    trial = ["desk", "simulate", str(path), "--alerts", str(run)]
+    for channels in ("", 'channels = ["nowhere"]'):
+        path.write_text(f'[desk.energy]\ncompanies = ["BA"]\nfalse_alarms_a_day = 0.5\n{channels}')
+        assert "energy: 1 of 1 incidents" in CliRunner().invoke(cli.app, trial).output
+        with pytest.raises(ConfigurationError, match=r"desk\.energy\.channels"):
+            read_desks(path, MASTER)
+    path.write_text("# [desk.energy]\n")
+    refused = CliRunner().invoke(cli.app, trial)
+    assert isinstance(refused.exception, ConfigurationError)
+    assert f"{path} declares no desk: begin with a line [desk.NAME]" in str(refused.exception)
+
+
 def test_the_deployments_file_tells_of_keys_that_there_are_and_states_nothing_as_it_is() -> None:
     shipped = (Path(__file__).resolve().parent.parent.parent / "compose" / "desks" / "desks.toml").read_text()
     assert tomllib.loads(shipped) == {}
