@@ -21,7 +21,12 @@ app = typer.Typer(
 )
 
 Folder = Annotated[
-    Path | None, typer.Option("--folder", help="Where the stack keeps data and logs; one stack for each folder.")
+    Path | None,
+    typer.Option(
+        "--folder",
+        help="Where the stack keeps data and logs; one stack for each folder.",
+        show_default="$XDG_STATE_HOME/tocsin/stack, else ~/.local/state/tocsin/stack; for root /var/lib/tocsin/stack",
+    ),
 ]
 PORTS_HELP = "First of a block of ports, for a stack beside another; as before, or the usual ones, if absent."
 
@@ -154,5 +159,7 @@ def _existing(folder: Path | None, console: "Console") -> "Stack":
 
     ports = recorded_ports(_place(folder))
     if ports is None:
-        raise ConfigurationError(f"there is no stack in {_place(folder)}: `tocsin stack up` makes one")
+        raise ConfigurationError(
+            f"there is no stack in {_place(folder)}: name another with --folder; `tocsin stack up` makes one"
+        )
     return _stack(folder, ports, (), console)

@@ -1,5 +1,7 @@
 """What `tocsin stack` shows: where everything is, how it is, what it writes."""
 
+import os
+import shlex
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
@@ -11,7 +13,7 @@ from rich.text import Text
 from streams.settings import declarations
 from streams.stack.ports import Ports
 from streams.stack.process import ManagedProcess
-from streams.stack.stack import Stack, Status
+from streams.stack.stack import Stack, Status, state_folder
 
 _POLL: Final = 0.5
 
@@ -27,6 +29,8 @@ def print_addresses(stack: Stack, console: Console) -> None:
             console.print(
                 f"export {declarations()[path].variable}={value}", markup=False, highlight=False, soft_wrap=True
             )
+    where = "" if stack.folder == state_folder(os.environ) else f" --folder {shlex.quote(str(stack.folder))}"
+    console.print(f"\nIt is stopped with: tocsin stack down{where}", markup=False, highlight=False, soft_wrap=True)
 
 
 def status_table(states: Iterable[Status]) -> Table:

@@ -34,6 +34,7 @@ def test_up_status_logs_and_down(folder: Path, stack: Stack) -> None:
     assert "Kafka: ready after" in up.output
     assert f"127.0.0.1:{first}" in up.output
     assert f"export TOCSIN_KAFKA_SERVERS=127.0.0.1:{first}" in up.output
+    assert f"It is stopped with: tocsin stack down --folder {folder}\n" in up.output
     assert recorded_ports(folder) == Ports.from_block(first)
 
     status = run("status", "--folder", folder)
@@ -56,7 +57,7 @@ def test_up_status_logs_and_down(folder: Path, stack: Stack) -> None:
         (("up", "kafka", "--with-service"), "--with-service needs all servers"),
         (("up", "--ports-from", "70000"), "choose a number from 1024"),
         (("up", "--set", "kafka.perfix=x"), "did you mean kafka.prefix?"),
-        (("down",), "`tocsin stack up` makes one"),
+        (("down",), "name another with --folder; `tocsin stack up` makes one"),
         (("status",), "`tocsin stack up` makes one"),
         (("logs",), "`tocsin stack up` makes one"),
     ],
