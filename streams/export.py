@@ -133,7 +133,10 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         return _manifest().validate_json(path.read_bytes(), strict=True)
     except OSError as error:
-        raise ConfigurationError(f"{folder} holds no export: cannot read {path}: {error.strerror}") from None
+        raise ConfigurationError(
+            f"{folder} holds no export: cannot read {path}: {error.strerror}; "
+            "`tocsin export --results --out DIR` makes one, from the topics (the folder of a demo or a replay is none)"
+        ) from None
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         where = ".".join(map(str, problem["loc"]))

@@ -65,7 +65,7 @@ def run_demo(
         progress.board = view
         summary = _run(files, out, settings, labeller, StoreWriter(store), view, console)
         progress.ended = True
-        _print_summary(console, view, summary, out, settings)
+        _print_summary(console, view, summary, out, settings, with_console=server is not None)
         if server is not None and console.is_terminal:
             console.print(f"\nThe console stays open at {server.address} (Ctrl-C ends it).", markup=False)
             stay(server)
@@ -132,7 +132,7 @@ def _fresh_store(out: Path) -> SqliteStore:
 
 
 def _print_summary(
-    console: Console, view: LiveView | PlainView, summary: Summary, out: Path, settings: Settings
+    console: Console, view: LiveView | PlainView, summary: Summary, out: Path, settings: Settings, *, with_console: bool
 ) -> None:
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="bold", no_wrap=True)
@@ -158,3 +158,5 @@ def _print_summary(
         if len(ranked) > _LISTED:
             console.print(f"and {len(ranked) - _LISTED} more: tocsin alerts list --in {out}", markup=False)
         console.print(f"One alarm with its evidence: tocsin alerts show {short_id(ranked[0])} --in {out}", markup=False)
+    if not with_console:
+        console.print(f"All of it in your browser: tocsin run web --from {out}", markup=False)

@@ -42,6 +42,7 @@ def test_own_files_are_run_to_a_summary_that_says_where_the_results_lie(tmp_path
     assert "none of it ever happened" not in output
     for said in ("2 in", "1 negative", "1 (no model reads their language)", "1: invalid-json 1", str(out)):
         assert said in output
+    assert "".join(output.split()).endswith(f"tocsinrunweb--from{out}"), "the last line says how to look at it"
     store = SqliteStore(out / STORE, read_only=True)
     assert [document.id for document in store.search(DocumentQuery(companies=("BA",), sentiment="negative"))] == ["1"]
     store.close()
