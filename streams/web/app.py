@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
@@ -18,6 +18,7 @@ from streams.web.api_documents import document_routes
 from streams.web.context import Context
 from streams.web.guard import LOOPBACK, Guard
 from streams.web.hub import Hub
+from streams.web.parameters import described_parameters
 from streams.web.problems import PROBLEM, add_problems
 
 ASSETS: Final = Path(__file__).parent / "assets"
@@ -44,7 +45,9 @@ def application(context: Context) -> ASGIApp:
     add_problems(app)
     classifier = context.settings.classifier
     for routes in (incident_routes(context, hub, stream), document_routes(context), classify_routes(classifier)):
-        app.include_router(routes, responses={422: PROBLEM, "default": PROBLEM})
+        app.include_router(
+            routes, responses={422: PROBLEM, "default": PROBLEM}, dependencies=[Depends(described_parameters)]
+        )
 
     @app.get("/", include_in_schema=False)
     def page() -> FileResponse:

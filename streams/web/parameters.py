@@ -1,9 +1,10 @@
 """What the REST interface takes, each with its limits, and how a list goes on."""
 
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from typing import Annotated, Any, Final, get_args
 
-from fastapi import HTTPException, Query
+from fastapi import HTTPException, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -70,6 +71,20 @@ def checked_series(series: str) -> str:
     except ValueError as error:
         raise HTTPException(422, f"{error}, such as company:AAPL") from None
     return series
+
+
+async def described_parameters(request: Request) -> None:
+    """Refuse a request with a query parameter that the description of its operation does not name: unheard, it would be
+    taken for a condition that holds."""
+    operation = request.app.openapi()["paths"][request.scope["route"].path_format][request.method.lower()]
+    known = sorted(each["name"] for each in operation.get("parameters", ()) if each["in"] == "query")
+    for name in request.query_params:
+        if name not in known:
+            nearest = get_close_matches(name, known, n=1)
+            meant = f": did you mean {nearest[0]}?" if nearest else ";"
+            raise HTTPException(
+                422, f"{name[:80]!a} is no parameter here{meant} known are {', '.join(known) or 'none'}"
+            )
 
 
 def page(name: str, records: list[Any], following: str | None) -> JSONResponse:

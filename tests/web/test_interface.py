@@ -90,6 +90,23 @@ def pages(console: Caller, name: str, limit: int) -> list[Any]:
             return found
 
 
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("documents?q=boeing", "'q' is no parameter here; known are company, cursor, limit, sentiment, "),
+        ("documents.csv?sentimant=negative", "'sentimant' is no parameter here: did you mean sentiment?"),
+        ("incidents?tier=urgent&bogus", "'bogus' is no parameter here; known are cursor, kind, limit, open_only, "),
+        ("series/company:BA?day=3", "did you mean days?"),
+        ("incidents/incident-77?tier=urgent", "'tier' is no parameter here; known are none"),
+        ("documents/wire/zh?words=x", "'words' is no parameter here; known are none"),
+    ],
+)
+def test_a_parameter_that_nothing_would_hear_is_a_problem(console: Caller, asked: str, told: str) -> None:
+    answer = console(f"/v1/{asked}")
+    assert (answer.status, answer.headers["Content-Type"]) == (422, "application/problem+json")
+    assert told in answer.json["detail"]
+
+
 def test_lists_go_on_from_page_to_page_without_gap_or_double(console: Caller) -> None:
     for n in range(5):
         console("/v1/feedback", {"incident": "incident-77", "kind": "useful", "by": f"Ann {n}"})
