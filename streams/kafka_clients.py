@@ -135,9 +135,13 @@ def broker_errors(settings: KafkaSettings, doing: str) -> Iterator[None]:
             f"Kafka forbids {doing} ({type(error).__name__}): give {settings.username or 'this client'} the right to"
         ) from error
     except (KafkaError, OSError) as error:
-        raise RetryableError(
-            f"Kafka at {', '.join(settings.servers)} failed while {doing} ({type(error).__name__}: {error})"
-        ) from error
+        raise RetryableError(f"Kafka at {', '.join(settings.servers)} failed while {doing} ({named(error)})") from error
+
+
+def named(error: Exception) -> str:
+    """What happened, after the name of its kind, which the errors of Kafka's clients begin with by themselves."""
+    told, kind = str(error), type(error).__name__
+    return told if told.startswith(kind) else f"{kind}: {told}"
 
 
 def _connection(settings: KafkaSettings) -> dict[str, Any]:
@@ -161,6 +165,5 @@ def _reached(settings: KafkaSettings, make: Callable[[], Any]) -> Any:
         return make()
     except (KafkaError, OSError) as error:
         raise RetryableError(
-            f"no Kafka broker answers at {', '.join(settings.servers)} ({type(error).__name__}: {error}): "
-            "start it, or set kafka.servers"
+            f"no Kafka broker answers at {', '.join(settings.servers)} ({named(error)}): start it, or set kafka.servers"
         ) from error

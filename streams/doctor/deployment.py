@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from logging.handlers import BufferingHandler
 from pathlib import Path
 from typing import Final
 from urllib.error import HTTPError, URLError
@@ -127,6 +129,8 @@ def examine_triton(settings: Settings) -> Iterator[Finding]:
         finally:
             await classifier.close()
 
+    log, heard = logging.getLogger("tocsin"), BufferingHandler(1_000)
+    log.addHandler(heard)  # what a check says meanwhile is a finding here, and no line above the table
     try:
         asyncio.run(check())
     except TimeoutError:
@@ -136,6 +140,10 @@ def examine_triton(settings: Settings) -> Iterator[Finding]:
         yield Finding("fail", "Triton", str(error))
     else:
         yield Finding("ok", "Triton", f"serves {inputs.model.name} {inputs.model.version} at {where}")
+        for record in heard.buffer:
+            yield Finding("warn", "Triton", record.getMessage())
+    finally:
+        log.removeHandler(heard)
 
 
 def examine_elasticsearch(settings: Settings) -> Iterator[Finding]:

@@ -48,7 +48,7 @@ def run(settings: Settings, monitor: Monitor, stop: Event) -> None:
         Worker(settings, monitor, watchdog).run(stop)
     except KafkaError as error:
         raise RetryableError(
-            f"Kafka: {type(error).__name__}: {error}; nothing is certain of the transaction in hand: "
+            f"Kafka: {kafka_clients.named(error)}; nothing is certain of the transaction in hand: "
             "the next start reads what became of it"
         ) from error
     finally:

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, ProducerFenced
 
 from processors.errors import FatalError, RetryableError
-from streams.kafka_clients import LARGEST
+from streams.kafka_clients import LARGEST, named
 from streams.service_settings import KafkaSettings
 from streams.services.kafka_batches import BATCH_BYTES, Record, connection, write
 
@@ -88,6 +88,6 @@ class Transactions:
             raise FencedError(f"another process has taken over what {self._id} commits for") from error
         except (KafkaError, OSError) as error:
             raise RetryableError(
-                f"Kafka: {type(error).__name__}: {error}; nothing is certain of the transaction in hand: "
+                f"Kafka: {named(error)}; nothing is certain of the transaction in hand: "
                 "the next start reads what became of it"
             ) from error

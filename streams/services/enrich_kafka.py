@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 from processors.errors import PoisonError, RetryableError
 from processors.messages import Tick
 from streams.codec import decode
-from streams.kafka_clients import LARGEST
+from streams.kafka_clients import LARGEST, named
 from streams.service_settings import KafkaSettings
 from streams.services.enrich_intake import Place
 from streams.services.kafka_batches import BATCH_BYTES, Record, connection, write
@@ -55,7 +55,7 @@ class Publisher:
         try:
             await write(self._producer, records)
         except KafkaError as error:
-            raise RetryableError(f"Kafka did not take what enrich wrote ({type(error).__name__}: {error})") from error
+            raise RetryableError(f"Kafka did not take what enrich wrote ({named(error)})") from error
 
 
 class InputLog:

@@ -62,7 +62,7 @@ def run(settings: Settings, monitor: Monitor, stop: Event) -> None:
         Worker(settings, monitor, stop).run()
     except KafkaError as error:
         raise RetryableError(
-            f"Kafka: {type(error).__name__}: {error}; what was not acknowledged is read again at the next start"
+            f"Kafka: {kafka_clients.named(error)}; what was not acknowledged is read again at the next start"
         ) from error
 
 

@@ -90,6 +90,14 @@ def test_a_command_loads_nothing_heavy_that_it_does_not_need(command: str) -> No
     assert names & HEAVY == set()
 
 
+def test_doctor_tells_of_a_model_server_that_is_away_in_its_table_alone() -> None:
+    away = [f"--set={name}={value}" for name, value in NOT_TO_BE_ASKED.items()]
+    result = run("doctor", "--set=triton.server=127.0.0.1:1", "--set=elasticsearch.servers=http://127.0.0.1:1", *away)
+    assert "no answer from 127.0.0.1:1 within" in result.stdout
+    assert result.stderr.splitlines()[-1].endswith("to mend")
+    assert "documents wait" not in result.stderr
+
+
 def test_a_wrong_setting_is_one_line_on_stderr_and_exit_code_2() -> None:
     result = run("settings", "--set", "classifier.thread=2")
     assert result.returncode == 2

@@ -148,6 +148,7 @@ def test_what_is_away_is_said_and_the_rest_told(enrich: int) -> None:
     flags = AWAY | {"kafka.servers": "127.0.0.1:22899", "services.enrich_port": str(enrich)}
     shown = page(load_settings(None, {}, flags))
     assert "no Kafka broker answers at 127.0.0.1:22899" in " ".join(shown.split())
+    assert shown.count("KafkaTimeoutError") == shown.count("no Kafka broker answers"), "the kind of error is told once"
     assert "41 labelled" in shown
 
 
