@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from itertools import islice
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast, get_args
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -18,19 +18,20 @@ from rich.table import Table
 from rich.text import Text
 
 from processors.errors import ConfigurationError, PoisonError
-from processors.messages import Alert, EvidenceDocument, Measure
+from processors.messages import TIERS, Alert, EvidenceDocument, IncidentKind, Measure, Tier
 from processors.reasons import how_often
 from streams.codec import decode
 from streams.names import Names
 from streams.outputs import ALERTS
 from streams.sqlite_store import STORE, SqliteStore
 from streams.store import AlertQuery
-from streams.terminal import visible
+from streams.terminal import counted, visible
 
 if TYPE_CHECKING:
     from streams.explain_view import EvidenceMarks
 
 TIER_STYLES: Final = {"watch": "yellow", "urgent": "dark_orange", "flash": "red"}
+KINDS: Final[tuple[str, ...]] = get_args(IncidentKind)
 EVENTS: Final = {
     "open": "opened",
     "escalate": "escalated",
@@ -60,14 +61,30 @@ def show_alert(
     console.print(alert_details(alert, names, history, marks_of(alert) if marks_of else None))
 
 
-def list_alerts(place: Path, console: Console, names: Names) -> None:
-    """Print all alerts in `place` (as for `show_alert`), oldest first."""
-    alerts = read_alerts(place)
+def list_alerts(
+    place: Path, console: Console, names: Names, least: str = TIERS[0], kind: str = "", series: str = ""
+) -> None:
+    """Print the alerts in `place` (as for `show_alert`) of tier `least` and above, and of `kind` and `series` where
+    they are given, oldest first. Raises ConfigurationError for a tier or kind that is none."""
+    for what, name, known in (("tier", least, TIERS), ("kind", kind or KINDS[0], KINDS)):
+        if name not in known:
+            raise ConfigurationError(f"there is no {what} {name!r}: choose one of {', '.join(known)}")
+    rang = read_alerts(place)
+    alerts = [
+        alert
+        for alert in rang
+        if TIERS.index(alert.tier) >= TIERS.index(cast(Tier, least))
+        and kind in ("", alert.kind)
+        and series in ("", alert.series)
+    ]
     if not alerts:
-        console.print(f"No alert rang in {place}.", markup=False)
+        none = f"None of the {len(rang):,} alerts in {place} is of these." if rang else f"No alert rang in {place}."
+        console.print(none, markup=False)
         return
     console.print(alert_lines(alerts, names))
-    console.print(f"{len(alerts)} alerts. One in full: tocsin alerts show ID --in {place}", style=_FAINT, markup=False)
+    console.print(
+        f"{counted(len(alerts), 'alert')}. One in full: tocsin alerts show ID --in {place}", style=_FAINT, markup=False
+    )
 
 
 def read_alerts(place: Path) -> list[Alert]:
@@ -163,6 +180,12 @@ def subject(alert: Alert, names: Names) -> Text:
 def short_id(alert: Alert) -> str:
     """Enough of the id to find the alert by."""
     return visible(alert.id.removeprefix("alert-"))[:8]
+
+
+def event_reason(alert: Alert) -> str:
+    """What happened and why, on one line; the reason of a revision says itself that it is one."""
+    brief = brief_reason(alert)
+    return brief if alert.event == "revise" else f"{EVENTS[alert.event]}: {brief}"
 
 
 def brief_reason(alert: Alert) -> str:

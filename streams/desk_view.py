@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from streams.alert_view import EVENTS, TIER_STYLES, brief_reason, subject
+from streams.alert_view import TIER_STYLES, event_reason, subject
 from streams.desks import Rung
 from streams.names import Names
 from streams.terminal import visible
@@ -46,7 +46,7 @@ def _loudest(rung: Rung, names: Names) -> Iterator[Text]:
     loudest = sorted(rung.alerts, key=lambda alert: (alert.chance_per_year, alert.id))[:_LISTED]
     for alert in loudest:
         tier = (f"{alert.tier:<6} ", TIER_STYLES[alert.tier])
-        what = f" {EVENTS[alert.event]}: {brief_reason(alert)}"
+        what = f" {event_reason(alert)}"
         yield Text.assemble(
             (f"{alert.at:%d %b %H:%M} ", _FAINT), tier, subject(alert, names), what, overflow="ellipsis"
         )

@@ -86,7 +86,10 @@ def _ticks(state: ServiceState) -> str:
 
 
 def _counts(values: Mapping[str, float]) -> str:
-    return ", ".join(f"{count:,.0f} {visible(outcome)}" for outcome, count in values.items() if count and outcome)
+    named = {"tick": "ticks"}  # the one outcome that is a noun
+    return ", ".join(
+        f"{count:,.0f} {visible(named.get(outcome, outcome))}" for outcome, count in values.items() if count and outcome
+    )
 
 
 def _lags(lags: Iterable[PartitionLag]) -> RenderableType:

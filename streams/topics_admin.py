@@ -24,6 +24,7 @@ from processors.errors import ConfigurationError, FatalError
 from streams.kafka_clients import admin, broker_errors
 from streams.service_settings import KafkaSettings
 from streams.settings import Settings
+from streams.terminal import counted
 from streams.topics import Topics, TopicSpec
 
 CREATE: Final = "`tocsin topics create`"
@@ -159,7 +160,11 @@ def _create(client: KafkaAdminClient, specs: Sequence[TopicSpec], kafka: KafkaSe
         elif error is not TopicAlreadyExistsError:  # another who creates them at the same time is welcome
             raise error(f"{topic['name']}: {topic['error_message']}")
     client.wait_for_topics(list(wanted), timeout_ms=_SECONDS_TO_APPEAR * 1000)
-    return [Change(spec.name, f"created with {spec.partitions} partitions") for spec in specs if spec.name in created]
+    return [
+        Change(spec.name, f"created with {counted(spec.partitions, 'partition')}")
+        for spec in specs
+        if spec.name in created
+    ]
 
 
 def _correct(client: KafkaAdminClient, pairs: Sequence[tuple[TopicSpec, TopicState]]) -> list[Change]:

@@ -20,16 +20,23 @@ app = typer.Typer(help="Alarms that have rung.", no_args_is_help=True)
 DEMO_FOLDER: Final = Path("out/demo")
 
 Place = Annotated[Path, typer.Option("--in", help="Folder of a run, its alerts.jsonl or its store.")]
+LeastTier = Annotated[str, typer.Option(metavar="TIER", help="Only this tier and those above: watch, urgent or flash.")]
 
 
 @app.command("list")
 def list_alerts(
-    place: Place = DEMO_FOLDER, settings_file: SettingsFile = None, assignments: Assignments = None
+    place: Place = DEMO_FOLDER,
+    tier: LeastTier = "watch",
+    kind: Annotated[str, typer.Option(metavar="KIND", help="Only this kind: sentiment, volume or no-data.")] = "",
+    series: Annotated[str, typer.Option(metavar="SERIES", help="Only this series, such as company:BA.")] = "",
+    settings_file: SettingsFile = None,
+    assignments: Assignments = None,
 ) -> None:
     """Print the alarms of a run, oldest first, each with the first sentence of its reason."""
     from streams import alert_view
 
-    alert_view.list_alerts(place, terminal.console(), _names(settings_of(settings_file, assignments)))
+    names = _names(settings_of(settings_file, assignments))
+    alert_view.list_alerts(place, terminal.console(), names, tier, kind, series)
 
 
 @app.command("show")
@@ -56,9 +63,7 @@ def tail(
         bool, typer.Option("--from-beginning", help="First all that are kept, oldest first.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, with all evidence.")] = False,
-    tier: Annotated[
-        str, typer.Option(metavar="TIER", help="Only this tier and those above: watch, urgent or flash.")
-    ] = "watch",
+    tier: LeastTier = "watch",
     settings_file: SettingsFile = None,
     assignments: Assignments = None,
 ) -> None:

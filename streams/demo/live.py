@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from processors.messages import Alert
-from streams.alert_view import EVENTS, TIER_STYLES, brief_reason
+from streams.alert_view import EVENTS, TIER_STYLES, brief_reason, event_reason
 from streams.demo.board import Board, Row
 from streams.terminal import visible
 
@@ -83,7 +83,7 @@ class PlainView(Board):
         for alert in batch:
             if alert.event != "update":
                 when = f"{alert.at:%d %b %H:%M}"
-                self._line(f"{when}  {alert.tier:<6} {EVENTS[alert.event]}: {brief_reason(alert)}")
+                self._line(f"{when}  {alert.tier:<6} {event_reason(alert)}")
 
     def clock(self, now: datetime) -> None:
         """A line now and then."""

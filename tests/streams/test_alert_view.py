@@ -13,7 +13,16 @@ from sample_messages import NOON, alert, evidence
 from processors.errors import ConfigurationError
 from processors.messages import Alert, Measure, Term
 from processors.reasons import reason_of
-from streams.alert_view import alert_details, alert_lines, band, find_alert, list_alerts, read_alerts, show_alert
+from streams.alert_view import (
+    alert_details,
+    alert_lines,
+    band,
+    event_reason,
+    find_alert,
+    list_alerts,
+    read_alerts,
+    show_alert,
+)
 from streams.codec import encode
 from streams.names import Names
 from streams.settings import load_master, load_settings
@@ -190,3 +199,9 @@ def test_a_company_is_called_by_its_name_beside_its_id() -> None:
     ]
     assert names.series("company:NOBODY") == Names().series("company:NOBODY") == "NOBODY"
     assert names.company("company:NOBODY") == names.company("sector:BA") == ""
+
+
+def test_a_revision_is_told_once_and_every_other_event_before_its_reason() -> None:
+    late = "UPS: revised, as documents came late or proved to be one story: 3 where 1 is usual. By chance often."
+    assert event_reason(alert(event="revise", reason=late)) == late.removesuffix(" By chance often.")
+    assert event_reason(alert(event="open", reason="UPS: 3 where 1 is usual.")) == "opened: UPS: 3 where 1 is usual."

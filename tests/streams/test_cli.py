@@ -230,6 +230,17 @@ def test_alerts_of_a_run_are_listed_and_shown_by_the_beginning_of_their_id(tmp_p
     listed = CliRunner().invoke(cli.app, ["alerts", "list", "--in", str(tmp_path)])
     assert "00aa" in listed.stdout
     assert "77bb" in listed.stdout
+    flash = encode(alert(id="alert-99cc", tier="flash", series="source:wire", kind="no-data"))
+    with (tmp_path / ALERTS).open("ab") as file:
+        file.write(flash + b"\n")
+    for wanted in (["--tier", "flash"], ["--kind", "no-data"], ["--series", "source:wire"]):
+        chosen = CliRunner().invoke(cli.app, ["alerts", "list", "--in", str(tmp_path), *wanted])
+        assert "99cc" in chosen.stdout and "77bb" not in chosen.stdout and "1 alert. " in chosen.stdout, wanted
+    none = CliRunner().invoke(cli.app, ["alerts", "list", "--in", str(tmp_path), "--series", "company:XX"])
+    assert "None of the 3 alerts in " in none.stdout
+    for wanted in (["--tier", "loud"], ["--kind", "bell"]):
+        refused = CliRunner().invoke(cli.app, ["alerts", "list", "--in", str(tmp_path), *wanted])
+        assert isinstance(refused.exception, ConfigurationError) and "choose one of" in str(refused.exception)
     shown = CliRunner().invoke(cli.app, ["alerts", "show", "77", "--in", str(tmp_path)])
     assert "alert-77bb" in shown.stdout
     assert "14 new negative stories" in shown.stdout
