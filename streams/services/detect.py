@@ -156,6 +156,7 @@ class Worker:
             return
         for partition, owned in self._owned.items():
             self._metrics.show(owned.detector, ends[partition] - owned.offset)
+        self._standstill.listen(time.monotonic(), consumer)
         if self._standstill.look(time.monotonic(), positions, ends):
             self._got_on()
 

@@ -231,6 +231,7 @@ class Worker:
             return
         for place, end in ends.items():
             self._metrics.lag(place, end - positions[place])
+        self._standstill.listen(monotonic(), self._consumer)
         if self._standstill.look(monotonic(), positions, ends):
             self._progress.made()
 
