@@ -15,7 +15,9 @@ import vl_convert
 from elasticsearch import Elasticsearch
 from kibana_queries import Saved, any_of_fields, search_request, source_of, spec_of, state_of, vega_request
 
-from compose.kibana.build import BOARDS, COMPANY_HINT, TARGET, Chart, Note, Table, built
+from compose.kibana.boards import BOARDS, COMPANY_HINT
+from compose.kibana.build import TARGET, built
+from compose.kibana.charts import Chart, Note, Table
 from processors.errors import PoisonError
 from processors.messages import Alert, Feedback, LabelledDocument, Origin, SeriesPoint
 from streams.codec import decode
@@ -65,7 +67,7 @@ def mapping_of(view: str, name: str) -> dict[str, Any]:
 
 
 def test_the_file_is_what_the_code_builds() -> None:
-    assert TARGET.read_text(encoding="utf-8") == built(), "run python compose/kibana/build.py"
+    assert TARGET.read_text(encoding="utf-8") == built(), "run python -m compose.kibana.build"
 
 
 def test_each_object_has_an_id_of_its_own_and_points_at_what_is_there() -> None:
