@@ -1,7 +1,6 @@
 """What collect shows of itself to Prometheus. Sources are declared, so their names may be labels."""
 
 from collections.abc import Iterable
-from functools import partial
 from time import time
 from typing import Final
 
@@ -9,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from streams.collect.declared import Source
 from streams.collect.look import Looked
+from streams.services.metrics import Silence
 
 _SECONDS: Final = (0.01, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _DELAYS: Final = (10, 60, 300, 900, 3600, 6 * 3600, 24 * 3600, 7 * 24 * 3600)
@@ -61,29 +61,28 @@ class CollectMetrics:
         self._answer = Histogram(
             "tocsin_push_seconds", "How long a push took to be acknowledged", buckets=_SECONDS, registry=registry
         )
-        self._silence = Gauge(
+        silence = Gauge(
             "tocsin_source_seconds_since_document",
             "Since a source last gave something new, or since the start",
             ["source"],
             registry=registry,
         )
-        self._unread = Gauge(
+        unread = Gauge(
             "tocsin_source_seconds_since_read",
             "Since a feed was last read well, or since the start",
             ["source"],
             registry=registry,
         )
-        self._heard: dict[str, float] = {}
-        self._read: dict[str, float] = {}
+        self._silence = Silence(silence, most=None)
+        self._unread = Silence(unread, most=None)
 
     def begin(self, sources: Iterable[Source]) -> None:
         """This process collects from now on; before, it has nothing to tell of sources."""
         self.leading.set(1)
         for source in sources:
-            self._heard[source.name] = self._read[source.name] = time()
-            self._silence.labels(source.name).set_function(partial(self._since, self._heard, source.name))
+            self._silence.hear(source.name, time())
             if source.way == "feed":
-                self._unread.labels(source.name).set_function(partial(self._since, self._read, source.name))
+                self._unread.hear(source.name, time())
 
     def looked(self, source: Source, looked: Looked, seconds: float) -> None:
         """A look at a feed is over."""
@@ -91,7 +90,7 @@ class CollectMetrics:
         self._fetch.observe(seconds)
         self._looks.labels(name, looked.outcome).inc()
         if looked.outcome in ("read", "broken", "unchanged"):
-            self._read[name] = time()
+            self._unread.hear(name, time())
         for outcome in ("sent", "refused", "undated"):
             if count := getattr(looked, outcome):
                 self._documents.labels(name, outcome).inc(count)
@@ -100,7 +99,7 @@ class CollectMetrics:
         for delay in looked.delays:
             self._delay.labels(name).observe(delay)
         if looked.sent:
-            self._heard[name] = time()
+            self._silence.hear(name, time())
 
     def read_lines(self, source: Source, sent: int, refused: int, behind: int) -> None:
         """Lines of a file are acknowledged."""
@@ -110,7 +109,7 @@ class CollectMetrics:
             if count:
                 self._documents.labels(source.name, outcome).inc(count)
         if sent:
-            self._heard[source.name] = time()
+            self._silence.hear(source.name, time())
 
     def stumbled(self, source: Source, outcome: str) -> None:
         """A look at a file met something."""
@@ -120,11 +119,8 @@ class CollectMetrics:
         """A pushed document was accepted, refused or known; or a request put off."""
         self._pushed.labels(outcome).inc()
         if outcome == "accepted":
-            self._heard[source] = time()
+            self._silence.hear(source, time())
 
     def answered(self, seconds: float) -> None:
         """A push was acknowledged, or given up."""
         self._answer.observe(seconds)
-
-    def _since(self, when: dict[str, float], source: str) -> float:
-        return time() - when[source]

@@ -28,7 +28,7 @@ from streams.deliver.delivery import CHANNEL_GONE, NO_CHANNEL, NOT_DELIVERED, UN
 from streams.deliver.postman import Outcome, Postman
 from streams.deliver.sending import Speech
 from streams.desk_file import DeskFile, read_desks
-from streams.kafka_clients import broker_errors, lone_consumer
+from streams.kafka_clients import broker_errors, lone_consumer, positions
 from streams.lease import Lease
 from streams.letters import REPLAYED_HEADER, original_of
 from streams.log_reader import bounds, header_of, partitions_of, read_range
@@ -282,11 +282,12 @@ class Worker:
         """How much waits; and whether nothing comes because there is nothing, or because no broker answers."""
         try:
             ends = self._consumer.end_offsets(self._read, timeout_ms=10 * _POLL_MS)
-            for place, end in ends.items():
-                self._metrics.lag(place, end - self._consumer.position(place, timeout_ms=10 * _POLL_MS))
+            read = positions(self._consumer, ends, 10 * _POLL_MS)
         except KafkaError:
             self._progress.waits_for(f"Kafka at {', '.join(self._settings.kafka.servers)}")
             return
+        for place, end in ends.items():
+            self._metrics.lag(place, end - read[place])
         self._progress.made()
 
 

@@ -9,6 +9,7 @@ from kafka import TopicPartition
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from streams.deliver.postman import Fate, Outcome, Postman
+from streams.services import metrics
 
 _FAILED: Final = "failed"
 """A try that was followed by others, or by none."""
@@ -33,11 +34,9 @@ class DeliverMetrics:
             buckets=_SECONDS,
             registry=registry,
         )
-        self._dead = Counter(
-            "tocsin_dead_letters", "Refused records by stage and reason", ["stage", "reason"], registry=registry
-        )
+        self._dead = metrics.dead_letters(registry)
         self._held = Gauge("tocsin_deliveries_held", "Messages that wait for the end of quiet hours", registry=registry)
-        self._lag = Gauge("tocsin_lag_records", "Records waiting to be read", ["topic", "partition"], registry=registry)
+        self._lag = metrics.lag(registry)
         canary = Gauge(
             "tocsin_deliver_canary_seconds", "Age of the latest canary that came this far", registry=registry
         )

@@ -22,6 +22,7 @@ from streams.services.detect_partition import OwnedPartition
 from streams.services.detect_takeover import readers, take_over
 from streams.services.detect_watchdog import Watchdog
 from streams.services.monitor import Monitor
+from streams.services.standstill import Standstill
 from streams.settings import Settings
 from streams.topics import Topics
 from streams.topics_admin import check_topics
@@ -66,7 +67,7 @@ class Worker:
         self._places = {TopicPartition(place.topic, place.partition): place for place in places(settings)}
         self._owned: dict[TopicPartition, OwnedPartition] = {}
         self._assignments = _Assignments()
-        self._standstill = kafka_clients.Standstill()
+        self._standstill = Standstill()
         self._latest = time.monotonic()
 
     def run(self, stop: Event) -> None:
@@ -156,8 +157,7 @@ class Worker:
             return
         for partition, owned in self._owned.items():
             self._metrics.show(owned.detector, ends[partition] - owned.offset)
-        self._standstill.listen(time.monotonic(), consumer)
-        if self._standstill.look(time.monotonic(), positions, ends):
+        if self._standstill.watch(time.monotonic(), consumer, positions, ends):
             self._got_on()
 
     def _got_on(self) -> None:

@@ -34,6 +34,7 @@ from streams.services.index_batch import MESSAGES, Entry, read, settle
 from streams.services.index_metrics import IndexMetrics
 from streams.services.monitor import Monitor
 from streams.services.resilience import Breaker, waits
+from streams.services.standstill import Standstill
 from streams.settings import Settings
 from streams.topics import Topics
 from streams.topics_admin import check_topics
@@ -86,7 +87,7 @@ class Worker:
         self._dead_letters = topics.name("deadletters")
         self._kinds: dict[str, IndexKind] = {topics.name(kind): kind for kind in MESSAGES}
         self._assignments = _Assignments()
-        self._standstill = kafka_clients.Standstill()
+        self._standstill = Standstill()
         places = [
             place
             for spec in topics.specs()
@@ -231,8 +232,7 @@ class Worker:
             return
         for place, end in ends.items():
             self._metrics.lag(place, end - positions[place])
-        self._standstill.listen(monotonic(), self._consumer)
-        if self._standstill.look(monotonic(), positions, ends):
+        if self._standstill.watch(monotonic(), self._consumer, positions, ends):
             self._progress.made()
 
 

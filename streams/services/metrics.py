@@ -47,17 +47,17 @@ def breaker(registry: CollectorRegistry) -> Enum:
 class Silence:
     """Shows on a gauge with the label ``source`` for how many seconds each source has not been heard.
 
-    Only so many sources are told apart: whichever are heard first.
+    Only `most` sources are told apart, whichever are heard first: None for those that are declared, not invented.
     """
 
-    def __init__(self, gauge: Gauge) -> None:
-        self._gauge = gauge
+    def __init__(self, gauge: Gauge, most: int | None = MOST_SOURCES) -> None:
+        self._gauge, self._most = gauge, most
         self._heard: dict[str, float] = {}
 
     def hear(self, source: str, at: float) -> None:
         """A document of `source` came at `at`, in seconds since 1970."""
         if source not in self._heard:
-            if len(self._heard) == MOST_SOURCES:
+            if len(self._heard) == self._most:
                 return
             self._gauge.labels(source).set_function(self._since(source))
         self._heard[source] = at

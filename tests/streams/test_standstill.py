@@ -4,7 +4,7 @@ import pytest
 from kafka import TopicPartition
 
 from processors.errors import RetryableError
-from streams.kafka_clients import STANDSTILL_SECONDS, Standstill
+from streams.services.standstill import STANDSTILL_SECONDS, Standstill
 
 ALERTS, SERIES = TopicPartition("tocsin.alerts", 0), TopicPartition("tocsin.series", 0)
 ENDS = {ALERTS: 10, SERIES: 10}
