@@ -133,8 +133,13 @@ def fill_elastic(settings: ElasticsearchSettings, count: int, companies: list[st
         def write(batch: list[Message]) -> int:
             try:
                 actions = [replace(action_of(message, indices), claimed=False) for message in batch]
-                wrong = [result for result in bulk(client, actions, limits) if result.outcome != "created"]
-                assert not wrong, wrong[:3]
+                while actions:  # a node that is short of memory puts off what it cannot take now
+                    results = bulk(client, actions, limits)
+                    wrong = [result for result in results if result.outcome not in ("created", "retry")]
+                    assert not wrong, wrong[:3]
+                    pairs = zip(actions, results, strict=True)
+                    actions = [action for action, result in pairs if result.outcome == "retry"]
+                    time.sleep(bool(actions))
                 return len(batch)
             finally:
                 slots.release()
