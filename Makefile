@@ -81,7 +81,7 @@ encoder: runs/bge-small-en-v1.5/config.json  ## what training starts from, into 
 
 train: runs/bge-small-en-v1.5/config.json    ## the shipped model again, from the data in TOCSIN_DATA into runs/default
 	@test -n "$(TOCSIN_DATA)" || { echo "set TOCSIN_DATA to the folder of the data sets"; exit 2; }
-	$(TRAIN) --config models/default-first.toml --out runs/first
+	$(TRAIN) models/default-first.toml --out runs/first
 	$(TRAIN) --out runs/default
 
 lock: .venv/.made      ## pin the newest versions that pyproject.toml allows

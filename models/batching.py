@@ -1,6 +1,6 @@
 """Token batches of like length, so that little is padded."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 
 from models.config import Head
 from models.datasets import Example
+from models.evaluate import Probabilities
 
 IGNORED = -100
 """The target of a text without a label for a head; torch's cross-entropy skips it."""
@@ -24,15 +25,25 @@ class Batch:
     input_ids: torch.Tensor
     attention_mask: torch.Tensor
     targets: dict[str, torch.Tensor]
+    soft: dict[str, torch.Tensor]
+    """A teacher's probabilities of its heads, float32 [batch, labels]."""
     rows: list[int]
 
 
 class EncodedSet:
-    """Texts as token ids, with their targets."""
+    """Texts as token ids, with their targets and what a teacher says of them (probabilities [texts, labels] by head)."""
 
-    def __init__(self, examples: Sequence[Example], heads: Sequence[Head], tokenizer: Tokenizer, length: int) -> None:
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        heads: Sequence[Head],
+        tokenizer: Tokenizer,
+        length: int,
+        soft: Mapping[str, Probabilities] | None = None,
+    ) -> None:
         self.tokens = encode(tokenizer, [example.text for example in examples], length)
         self.targets = {head.name: [example.targets.get(head.name, IGNORED) for example in examples] for head in heads}
+        self.soft = {name: torch.tensor(values, dtype=torch.float32) for name, values in (soft or {}).items()}
         self.padding = padding_id(tokenizer)
 
     def __len__(self) -> int:
@@ -61,7 +72,7 @@ class EncodedSet:
         """Pad the texts at `rows` to their longest."""
         ids, mask = pad([self.tokens[row] for row in rows], self.padding)
         targets = {name: torch.tensor([values[row] for row in rows]) for name, values in self.targets.items()}
-        return Batch(ids, mask, targets, rows)
+        return Batch(ids, mask, targets, {name: values[rows] for name, values in self.soft.items()}, rows)
 
 
 def encode(tokenizer: Tokenizer, texts: Sequence[str], length: int) -> list[list[int]]:

@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import tomllib
 import typing
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +13,9 @@ from processors.errors import ConfigurationError
 
 DEFAULT_CONFIG: Final = Path(__file__).parent / "default.toml"
 """The configuration of the shipped model."""
+
+METHODS: Final = ("full", "lora", "adalora", "prefix", "ia3")
+"""Ways to tune an encoder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +28,10 @@ class Head:
     """Labels in the order of the outputs."""
     weight: float = 1.0
     """Factor of this head's loss."""
+    balance: float = 0.0
+    """Power of the inverse of its frequency by which a label weighs: 0 all texts weigh the same, 1 all labels do."""
+    class_weights: dict[str, float] = field(default_factory=dict)
+    """Factors of single labels' losses beside that; labels not listed keep 1."""
     exported: bool = True
     """False for an auxiliary head, which only helps the encoder to learn."""
 
@@ -57,6 +65,18 @@ class Encoder:
     """Tokens read in training, the two special ones included."""
     dropout: float = 0.1
     """Dropout inside the encoder and before the heads."""
+    frozen: int = 0
+    """What stays as it was pretrained, from below: 1 the embeddings, 2 the first layer too, …; -1 everything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuning:
+    """How much of the encoder is trained: all of it, or a small part that is put beside its own, unchanged weights."""
+
+    method: str = "full"
+    """full, lora, adalora, prefix or ia3; see `models.tuning`."""
+    rank: int = 8
+    """Rank of LoRA's matrices, mean rank of AdaLoRA's, or the prefix's length in tokens; (IA)³ has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +85,8 @@ class Optimiser:
 
     epochs: int = 5
     batch_size: int = 32
+    accumulation: int = 1
+    """Batches whose gradients make one step."""
     learning_rate: float = 1e-4
     """Peak rate of the top encoder layer."""
     layer_decay: float = 0.9
@@ -74,10 +96,15 @@ class Optimiser:
     warmup: float = 0.06
     """Share of all steps."""
     label_smoothing: float = 0.0
+    distillation: float = 1.0
+    """Weight of the divergence from the teacher's probabilities beside the labels (Hinton et al. 2015), where there is one."""
     consistency: float = 0.0
     """Weight of R-Drop's divergence between two dropout passes (Liang et al. 2021); 0: one pass, half the time."""
     average_decay: float = 0.0
     """Decay a step of the moving average of the weights, which becomes the model; 0: the last weights do."""
+    patience: int = 0
+    """Epochs without a better score on the held-out fold after which training ends and the best epoch's weights become the
+    model; 0: no score is taken on the way, and the last epoch's do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +114,8 @@ class Split:
     folds: int = 5
     held_out: int = 0
     """The fold kept for validation; -1: train on everything."""
+    most: int = 0
+    """Texts learnt from at most, chosen by their hashes: for trials; 0: all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,9 +129,12 @@ class TrainingConfig:
     seed: int = 1
     start: str = ""
     """Folder of a finished run with the same heads, whose weights this one goes on from; empty: the encoder's own."""
+    teacher: str = ""
+    """Folder of a packaged model whose probabilities are learnt beside the labels, for the heads of its names; empty: none."""
     languages: tuple[str, ...] = ("en",)
     """BCP 47 primary subtags of the languages that the model reads."""
     encoder: Encoder = Encoder()
+    tuning: Tuning = Tuning()
     optimiser: Optimiser = Optimiser()
     split: Split = Split()
 
@@ -114,14 +146,45 @@ def load_config(path: Path) -> TrainingConfig:
     by key, lists are replaced.
 
     Raises:
-        ConfigurationError: no such file, not TOML, an unknown or missing key, or a value of the wrong type.
+        ConfigurationError: no such file, not TOML, an unknown or missing key, or a value that cannot be.
     """
     config = _build(TrainingConfig, _read(path), str(path))
     assert isinstance(config, TrainingConfig)
+    for fault in _faults(config):
+        raise ConfigurationError(f"{path}: {fault}")
+    return config
+
+
+def _faults(config: TrainingConfig) -> Iterator[str]:
+    """What cannot be trained, though every value has its type."""
     names = [head.name for head in config.heads]
     if len(set(names)) != len(names):
-        raise ConfigurationError(f"{path}: two heads have one name: {names}")
-    return config
+        yield f"two heads have one name: {names}"
+    for head in config.heads:
+        if len(head.labels) < 2 or len(set(head.labels)) != len(head.labels):
+            yield f"head {head.name!r}: two labels at least are needed, and no label twice: {list(head.labels)}"
+        if unknown := head.class_weights.keys() - set(head.labels):
+            yield f"head {head.name!r}: class_weights of labels that it has not: {sorted(unknown)}"
+    for source in config.data:
+        if source.head not in names:
+            yield f"data source {source.file}: there is no head named {source.head!r}; heads are {names}"
+    if config.tuning.method not in METHODS:
+        yield f"tuning: method {config.tuning.method!r} is none of {', '.join(METHODS)}"
+    if config.tuning.method != "full" and config.encoder.frozen:
+        yield "encoder: frozen goes with tuning.method 'full' only: the others leave the encoder's weights alone anyway"
+    optimiser, split = config.optimiser, config.split
+    for name, value in (
+        ("epochs", optimiser.epochs),
+        ("batch_size", optimiser.batch_size),
+        ("accumulation", optimiser.accumulation),
+        ("rank", config.tuning.rank),
+    ):
+        if value < 1:
+            yield f"{name} is {value}: at least 1 is needed"
+    if not -1 <= split.held_out < split.folds or split.folds < 2:
+        yield f"split: fold {split.held_out} of {split.folds} cannot be held out: 0 to {split.folds - 1}, or -1 for none"
+    if optimiser.patience and split.held_out < 0:
+        yield "optimiser: patience needs a fold that is held out (split.held_out)"
 
 
 def _read(path: Path) -> dict[str, Any]:

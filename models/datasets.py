@@ -87,18 +87,21 @@ def _shared_label(where: str, value: str) -> str:
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    with _existing(path).open(encoding="utf-8", newline="") as file:
-        for number, row in enumerate(csv.DictReader(file), start=2):
-            yield f"{path.name}, row {number}", row
+    with _existing(path).open(encoding="utf-8-sig", newline="") as file:
+        try:
+            for number, row in enumerate(csv.DictReader(file), start=2):
+                yield f"{path.name}, row {number}", row
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise ConfigurationError(f"{path}: no CSV file in UTF-8 ({error})") from error
 
 
 def _json_lines(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
                 row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise ConfigurationError(f"{path.name}, line {number}: not valid JSON ({error.msg})") from error
+            except ValueError as error:
+                raise ConfigurationError(f"{path.name}, line {number}: not valid JSON ({error})") from error
             if not isinstance(row, dict):
                 raise ConfigurationError(f"{path.name}, line {number}: expected a JSON object")
             yield f"{path.name}, line {number}", row

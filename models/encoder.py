@@ -107,11 +107,11 @@ def tokens_of(tokenizer: Tokenizer, texts: Iterable[str]) -> set[int]:
     return {token for encoding in tokenizer.encode_batch(list(texts)) for token in encoding.ids}
 
 
-def choose_tokens(vocabulary: dict[str, int], seen: set[int], count: int) -> list[str]:
-    """The `count` tokens worth keeping, in the order of their ids.
+def choose_tokens(vocabulary: dict[str, int], seen: set[int], count: int = 0) -> list[str]:
+    """The `count` tokens worth keeping, in the order of their ids; 0: the needed ones alone.
 
-    First the special ones, the single characters that a word may fall apart into (of Latin script without accents,
-    which the tokenizer strips, digits and signs) and those in `seen`; then the lowest ids, which are the most frequent.
+    First the needed ones: the special ones, the single characters that a word may fall apart into (of Latin script without
+    accents, which the tokenizer strips, digits and signs) and those in `seen`; then the lowest ids, which are the most frequent.
     """
     useful = {token: identity for token, identity in vocabulary.items() if token in SPECIAL or _is_useful(token)}
     needed = [
@@ -120,9 +120,9 @@ def choose_tokens(vocabulary: dict[str, int], seen: set[int], count: int) -> lis
         if token in SPECIAL or identity in seen or len(token.removeprefix("##")) == 1
     ]
     rest = sorted(useful.keys() - set(needed), key=useful.__getitem__)
-    if len(needed) > count:
+    if count and len(needed) > count:
         raise ConfigurationError(f"{len(needed)} tokens are needed by the texts; a vocabulary of {count} is too small")
-    return sorted([*needed, *rest[: count - len(needed)]], key=useful.__getitem__)
+    return sorted([*needed, *rest[: max(0, count - len(needed))]], key=useful.__getitem__)
 
 
 def write_encoder(weights: Weights, tokenizer: dict[str, Any], kept: Sequence[str], out: Path) -> None:

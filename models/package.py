@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 
 from models.config import TrainingConfig
 from models.export import export_onnx, store_weights_as_int8
-from models.network import Network
+from models.network import Network, longest_input
 from models.onnx_model import content_hash
 
 LENGTHS: Final = (16, 32, 64, 128, 256)
@@ -38,7 +38,7 @@ def write_package(
         "hash": content_hash(folder),
         "licence": LICENCE,
         "languages": list(config.languages),
-        "lengths": list(LENGTHS),
+        "lengths": [length for length in LENGTHS if length <= longest_input(network.encoder)],
         "sentiments": labels.get("sentiment"),
         "topics": labels.get("topic"),
         "heads": [

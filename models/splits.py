@@ -91,7 +91,7 @@ def grouped_folds(texts: Sequence[str], strata: Sequence[Hashable], folds: int =
     the order of hashes), the large ones first, each to the fold that holds least of that stratum. The result depends
     on the set of texts, not on their order.
     """
-    digests = [hashlib.sha256(text.encode()).digest() for text in texts]
+    digests = [_digest(text) for text in texts]
     members: defaultdict[int, list[int]] = defaultdict(list)
     group_of = near_duplicate_groups(texts)
     for index in sorted(range(len(texts)), key=digests.__getitem__):
@@ -116,6 +116,8 @@ def divide(config: TrainingConfig, data: Path) -> tuple[list[Example], list[Exam
     examples, folds = _folded(config, data)
     validated = {source.file for source in config.data if source.validated}
     learnt = [example for example, fold in zip(examples, folds, strict=True) if fold != config.split.held_out]
+    if config.split.most:
+        learnt = sorted(learnt, key=lambda example: _digest(example.text))[: config.split.most]
     held_out = [
         example
         for example, fold in zip(examples, folds, strict=True)
@@ -128,6 +130,10 @@ def unlearnt(config: TrainingConfig, data: Path) -> list[Example]:
     """Return the examples that the model never learns from, nor from near-duplicates of them: the fold that is held out,
     of every source, those too that take no part in validation."""
     return [example for example, fold in zip(*_folded(config, data), strict=True) if fold == config.split.held_out]
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
 
 
 def _folded(config: TrainingConfig, data: Path) -> tuple[list[Example], NDArray[np.int64]]:

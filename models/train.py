@@ -1,14 +1,17 @@
 """From a configuration and a data folder to a packaged, measured model, in stages that a killed run resumes."""
 
+import errno
 import hashlib
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_model, save_model
 from tokenizers import Tokenizer
 
 from models.batching import EncodedSet
@@ -20,37 +23,86 @@ from models.network import Network, load_encoder
 from models.onnx_model import OnnxModel, row_dependence
 from models.package import write_package
 from models.splits import divide
-from models.training import fine_tune, predict
+from models.tracking import tracked
+from models.training import CHECKPOINT, fine_tune, predict, steps_of
+from models.tuning import merge, restrict
 from processors.errors import ConfigurationError
 
 WEIGHTS: Final = "network.safetensors"
+TRAINING: Final = "training.json"
+
+_COPIES: Final = 12
+"""Times the weights that a run needs on disk: two checkpoints of five copies while one replaces the other, and what they become."""
 
 
-def train(config: TrainingConfig, data: Path, out: Path) -> dict[str, Any]:
+def train(config: TrainingConfig, data: Path, out: Path, project: str | None = None) -> dict[str, Any]:
     """Train the model of `config` on the files in `data`; write everything into the folder `out`.
 
-    Stages: fine-tuning (``checkpoint.pt`` after each epoch), weights (``network.safetensors``), the packaged model
-    with its card (``package/``) and its measures on the held-out fold (``package/validation.json``), which
-    are returned. A run that was killed goes on after its last epoch and ends with the same weights.
+    Stages: fine-tuning (``checkpoint.pt``, with TensorBoard's curves in ``tensorboard/``), weights (``network.safetensors``, and
+    in ``training.json`` what they took), the packaged model with its card (``package/``) and its measures on the held-out
+    fold (``package/validation.json``), which are returned. A run that was killed goes on from its last checkpoint and ends with
+    the same weights. With `project`, Weights & Biases get the curves too.
 
     Raises:
-        ConfigurationError: the data or the encoder do not fit the configuration, or `out` holds another one's run.
+        ConfigurationError: the data or the encoder do not fit the configuration, `out` holds another one's run, or its disk has
+            no room.
     """
+    try:
+        network, tokenizer, learnt, held_out = trained(config, data, out, project)
+        return package_and_measure(config, network, tokenizer, learnt, held_out, out / "package")
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise ConfigurationError(f"{out}: no space is left on its disk; make room, and the run goes on") from error
+
+
+def trained(
+    config: TrainingConfig, data: Path, out: Path, project: str | None = None
+) -> tuple[Network, Tokenizer, list[Example], list[Example]]:
+    """The stages of `train` up to the weights: return the trained network, its tokenizer, and the texts learnt and held out."""
     out.mkdir(parents=True, exist_ok=True)
-    _claim(config, out)
+    identity = _claim(config, out)
     learnt, held_out = divide(config, data)
     torch.manual_seed(config.seed)
     encoder, tokenizer = load_encoder(config.encoder)
     network = Network(encoder, config.heads, config.encoder.dropout)
     weights = out / WEIGHTS
+    if config.start and not weights.exists():
+        _load(network, Path(config.start) / WEIGHTS)
+    restrict(network, config, steps_of(config.optimiser, len(learnt)))
     if not weights.exists():
-        if config.start:
-            _start_from(Path(config.start) / WEIGHTS, network)
-        encoded = EncodedSet(learnt, config.heads, tokenizer, config.encoder.max_length)
-        fine_tune(network, encoded, config.heads, config.optimiser, config.seed, out / "checkpoint.pt")
-        save_file({name: value.contiguous() for name, value in network.state_dict().items()}, weights)
-    network.load_state_dict(load_file(weights))
-    return package_and_measure(config, network, tokenizer, learnt, held_out, out / "package")
+        _require_room(network, out)
+        learning = EncodedSet(learnt, config.heads, tokenizer, config.encoder.max_length, taught_by(config, learnt))
+        validating = EncodedSet(held_out, config.heads, tokenizer, config.encoder.max_length)
+        with tracked(config, identity, out, project) as record:
+            taken = fine_tune(network, learning, config, out / CHECKPOINT, validating, record)
+        merge(network)
+        save_model(network, str(weights))
+        (out / TRAINING).write_text(json.dumps(taken, indent=1) + "\n", encoding="utf-8")
+    else:
+        merge(network)
+    _load(network, weights)
+    return network, tokenizer, learnt, held_out
+
+
+def taught_by(config: TrainingConfig, examples: list[Example]) -> dict[str, Probabilities]:
+    """What the teacher of `config` says of the texts of `examples`, for each head that both have; nothing without a teacher.
+
+    Raises:
+        ConfigurationError: a head of the teacher has other labels.
+        ModelError: the teacher is no packaged model.
+    """
+    if not config.teacher:
+        return {}
+    teacher = OnnxModel(Path(config.teacher))
+    common = [head for head in config.heads if head.name in teacher.heads]
+    for head in common:
+        if teacher.heads[head.name] != head.labels:
+            raise ConfigurationError(
+                f"{config.teacher}: its head {head.name!r} has other labels than this configuration's"
+            )
+    said = teacher.predict([example.text for example in examples])
+    return {head.name: said[head.name] for head in common}
 
 
 def package_and_measure(
@@ -102,22 +154,35 @@ def _rounded_scores(truth: Labels, probabilities: Probabilities, head: Head) -> 
     return {name: round(value, 5) for name, value in found.items()}
 
 
-def _start_from(weights: Path, network: Network) -> None:
-    """Load the weights that a former run ended with.
+def _load(network: Network, weights: Path) -> None:
+    """Load the weights that a run ended with.
 
     Raises:
         ConfigurationError: they are missing, or of another network.
     """
     try:
-        network.load_state_dict(load_file(weights))
-    except (OSError, RuntimeError) as error:
-        raise ConfigurationError(f"{weights}: not the weights of a run to start from ({error})") from error
+        load_model(network, str(weights))
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise ConfigurationError(
+            f"{weights}: not the weights of a run with this encoder and these heads ({error})"
+        ) from error
 
 
-def _claim(config: TrainingConfig, out: Path) -> None:
-    """Refuse to mix two configurations in one folder."""
+def _require_room(network: Network, out: Path) -> None:
+    """Refuse to begin what will not fit on the disk."""
+    needed = _COPIES * sum(value.numel() * value.element_size() for value in network.parameters())
+    free = shutil.disk_usage(out).free
+    if free < needed:
+        raise ConfigurationError(
+            f"{out}: the run needs {needed / 1e9:.1f} GB and its disk has {free / 1e9:.1f} GB left: make room, or choose another folder"
+        )
+
+
+def _claim(config: TrainingConfig, out: Path) -> str:
+    """Refuse to mix two configurations in one folder; return the hash of this one."""
     digest = hashlib.sha256(json.dumps(asdict(config), sort_keys=True).encode()).hexdigest()
     marker = out / "config.sha256"
     if marker.exists() and marker.read_text().strip() != digest:
         raise ConfigurationError(f"{out} holds the run of another configuration: choose an empty folder, or remove it")
     marker.write_text(digest + "\n")
+    return digest

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from processors.errors import ConfigurationError
-from streams.commands.model_checks import behaviour, faithfulness
+from streams.commands.model_checks import behaviour, faithfulness, write_report
 from streams.commands.model_serving import compare, list_versions, promote, push, rollback
 
 app = typer.Typer(help="Train and measure classifiers, and prepare them for Triton.", no_args_is_help=True)
@@ -56,14 +56,83 @@ def encoder(
 @app.command()
 def train(
     data: Data,
-    out: Annotated[Path, typer.Option(help="Folder for checkpoints, weights and the packaged model.")],
-    config: Config = None,
+    out: Annotated[
+        Path, typer.Option(help="Folder for checkpoints, curves (TensorBoard), weights and the packaged model.")
+    ],
+    config: Annotated[
+        Path | None, typer.Argument(help="Training configuration (TOML); that of the shipped model if absent.")
+    ] = None,
+    wandb: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PROJECT",
+            help="Record the curves in Weights & Biases too; with WANDB_MODE=offline in OUT/wandb alone.",
+        ),
+    ] = None,
 ) -> None:
     """Train a classifier and package it; a run that was killed goes on where it was."""
     with _extra():
         from models.config import DEFAULT_CONFIG, load_config
         from models.train import train
-    typer.echo(json.dumps(train(load_config(config or DEFAULT_CONFIG), data, out), indent=2))
+
+        measures = train(load_config(config or DEFAULT_CONFIG), data, out, wandb)
+    typer.echo(json.dumps(measures, indent=2))
+
+
+@app.command()
+def tunings(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder for the runs; those that are finished are not trained again.")],
+    config: Annotated[
+        Path | None, typer.Argument(help="Training configuration (TOML); a small trial on MiniLM if absent.")
+    ] = None,
+) -> None:
+    """Train in every way of tuning (all weights, LoRA, AdaLoRA, a prefix, (IA)³), and print one table of what each gave."""
+    with _extra():
+        from models.config import load_config
+        from models.tuning_table import TRIAL, table, tuned_ways
+
+        found = tuned_ways(load_config(config or TRIAL), data, out, lambda line: typer.echo(line, err=True))
+    for line in table(found):
+        typer.echo(line)
+
+
+@app.command()
+def compress(
+    model: Annotated[Path, typer.Argument(help="Folder of a packaged model (a BERT).")],
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder for the forms, packaged models each, and table.json.")],
+    config: Config = None,
+    texts: Annotated[int, typer.Option(min=0, help="Measure on so many of the held-out texts; 0: on all.")] = 0,
+    recovery: Annotated[
+        int, typer.Option(min=0, help="Texts on which a thinned network is trained again, for one epoch; 0: it is not.")
+    ] = 0,
+    also: Annotated[
+        list[Path] | None, typer.Option(help="Folder of another packaged model for the table; may be given again.")
+    ] = None,
+) -> None:
+    """Make smaller and faster forms of a model (int8 in four ways, fewer tokens, heads and neurons); print one table."""
+    with _extra():
+        from models.compression_table import compressed, table
+        from models.config import DEFAULT_CONFIG, load_config
+        from models.splits import divide
+
+        own = load_config(config or DEFAULT_CONFIG)
+        learnt, held_out = divide(own, data)
+        measured = held_out[:: max(1, len(held_out) // texts)][:texts] if texts else held_out
+        found = compressed(
+            model,
+            own,
+            learnt,
+            measured,
+            out,
+            recovery=recovery,
+            also=also or (),
+            told=lambda line: typer.echo(line, err=True),
+        )
+    write_report(found, out / "table.json")
+    for line in table(found):
+        typer.echo(line)
 
 
 @app.command()

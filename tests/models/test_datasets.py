@@ -65,6 +65,19 @@ def test_a_fault_is_told_with_its_place(tmp_path: Path, content: str, told: str)
     assert told in str(caught.value)
 
 
+def test_what_a_spreadsheet_puts_before_the_header_is_no_part_of_it(tmp_path: Path) -> None:
+    assert load(tmp_path, "\ufeff" + ROWS) == load(tmp_path, ROWS)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("set.csv", "no CSV file in UTF-8"), ("set.jsonl", "line 1: not valid JSON")]
+)
+def test_a_file_in_another_encoding_is_told(tmp_path: Path, name: str, told: str) -> None:
+    (tmp_path / name).write_bytes('"text","label"\n"Société","bad"\n'.encode("latin-1"))
+    with pytest.raises(ConfigurationError, match=told):
+        load_examples(tmp_path, [DataSource(file=name, head="mood")], [HEAD])
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"nowhere\.csv: no such file"):
         load_examples(tmp_path, [DataSource(file="nowhere.csv", head="mood")], [HEAD])
@@ -80,6 +93,31 @@ def test_a_misspelt_setting_is_refused_with_the_nearest_name(tmp_path: Path) -> 
     path.write_text('name = "x"\nversion = "1"\nheads = []\ndata = []\n[optimiser]\nlearning_rat = 1.0\n')
     with pytest.raises(ConfigurationError, match="unknown key 'learning_rat'; did you mean 'learning_rate'"):
         load_config(path)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ('heads = [{ name = "m", labels = ["a", "a"] }]', "no label twice"),
+        ('heads = [{ name = "m", labels = ["a"] }]', "two labels at least"),
+        (
+            'heads = [{ name = "m", labels = ["a", "b"], class_weights = { c = 2 } }]',
+            r"labels that it has not: \['c'\]",
+        ),
+        ('data = [{ file = "x.csv", head = "moot" }]', r"x.csv: there is no head named 'moot'; heads are \['m'\]"),
+        ('tuning = { method = "lorra" }', "method 'lorra' is none of full, lora"),
+        ('tuning = { method = "lora" }\nencoder = { frozen = 1 }', "frozen goes with tuning.method 'full' only"),
+        ("optimiser = { epochs = 0 }", "epochs is 0: at least 1 is needed"),
+        ("split = { held_out = 5 }", "fold 5 of 5 cannot be held out: 0 to 4, or -1 for none"),
+        ("split = { held_out = -1 }\noptimiser = { patience = 1 }", "patience needs a fold that is held out"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_anything_is_read(tmp_path: Path, changed: str, told: str) -> None:
+    given = {"heads": 'heads = [{ name = "m", labels = ["a", "b"] }]', "data": "data = []"}
+    lines = [line for key, line in given.items() if not changed.startswith(key)]
+    (tmp_path / "own.toml").write_text("\n".join(['name = "x"', 'version = "1"', *lines, changed]))
+    with pytest.raises(ConfigurationError, match=told):
+        load_config(tmp_path / "own.toml")
 
 
 def test_a_configuration_states_only_what_differs_from_the_one_it_extends(tmp_path: Path) -> None:

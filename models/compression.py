@@ -1,0 +1,143 @@
+"""Other forms of a packaged model's network: full precision, and int8 as ONNX Runtime's own tools make it."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_dynamic, quantize_static
+from onnxruntime.quantization.calibrate import CalibrationDataReader
+from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+
+from models.export import store_weights_as_int8
+from models.onnx_model import OnnxModel, content_hash
+
+CALIBRATION_TEXTS: Final = 96
+"""Texts that static quantisation takes its ranges from."""
+
+
+def restore_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Undo `models.export.store_weights_as_int8`, in place: the same numbers as constants in full precision."""
+    graph = model.graph
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    names = [name.removesuffix("_int8") for name in constants if name.endswith("_int8")]
+    ours = ("_int8", "_float", "_scale")
+    nodes = []
+    for node in graph.node:
+        if node.op_type == "Gather" and node.input[0].endswith("_int8"):
+            table, indices, output = node.input[0].removesuffix("_int8"), node.input[1], node.output[0]
+            nodes.append(helper.make_node("Gather", [table, indices], [output.removesuffix("_int8")]))
+        elif node.op_type not in ("Cast", "Mul", "Gather") or not node.input[0].endswith(ours):
+            if node.op_type == "MatMul":
+                node.input[1] = node.input[1].removesuffix("_restored")
+            nodes.append(node)
+    del graph.node[:]
+    graph.node.extend(nodes)
+    kept = [tensor for tensor in graph.initializer if not tensor.name.endswith(ours)]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+    for name in names:
+        matrix = numpy_helper.to_array(constants[f"{name}_int8"]) * numpy_helper.to_array(constants[f"{name}_scale"])
+        graph.initializer.append(numpy_helper.from_array(matrix.astype(np.float32), name))
+    onnx.checker.check_model(model)
+    return model
+
+
+def dynamic_int8(model: onnx.ModelProto) -> onnx.ModelProto:
+    """int8 arithmetic with scales taken from each batch: fast, but a text's label depends on its neighbours."""
+    return _through_files(model, lambda before, after: quantize_dynamic(before, after, op_types_to_quantize=["MatMul"]))
+
+
+def static_int8(
+    model: onnx.ModelProto, batches: Sequence[Mapping[str, NDArray[np.int64]]], method: CalibrationMethod
+) -> onnx.ModelProto:
+    """int8 arithmetic with scales found on `batches` beforehand, by channel for weights; embeddings stored as int8."""
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.rest = iter(batches)
+
+        def get_next(self) -> Any:
+            return next(self.rest, None)
+
+    def quantise(before: Path, after: Path) -> None:
+        quantize_static(
+            before,
+            after,
+            Reader(),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=["MatMul"],
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=method,
+            extra_options={"MatMulConstBOnly": True},
+        )
+
+    return store_weights_as_int8(_through_files(model, quantise))
+
+
+def weight_only_int8(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Weights in blocks of 32 int8 values with a scale each, multiplied with activations in int8 that are scaled by
+    block too (MatMulNBits); embeddings stored as int8."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    quantiser = MatMulNBitsQuantizer(copy, bits=8, block_size=32, is_symmetric=True, accuracy_level=4)
+    quantiser.process()
+    return store_weights_as_int8(quantiser.model.model)
+
+
+def calibration_batches(model: OnnxModel, texts: Sequence[str]) -> list[dict[str, NDArray[np.int64]]]:
+    """Inputs of one text each, all cut to the median length: padding would widen the ranges, and the tool that cuts off what
+    is rare takes inputs of one length only."""
+    tokens = model.tokenise(texts)
+    length = int(np.median([len(row) for row in tokens]))
+    rows = [row[:length] for row in tokens if len(row) >= length][:CALIBRATION_TEXTS]
+    return [{"input_ids": np.array([row], np.int64), "attention_mask": np.ones((1, length), np.int64)} for row in rows]
+
+
+def write_form(network: onnx.ModelProto, original: Path, form: str, folder: Path) -> Path:
+    """Write `network` as a packaged model beside its `original`: what a label rests on differs, all else is the same."""
+    folder.mkdir(parents=True, exist_ok=True)
+    onnx.save(network, folder / "model.onnx")
+    shutil.copyfile(original / "tokenizer.json", folder / "tokenizer.json")
+    description = json.loads((original / "model.json").read_text(encoding="utf-8"))
+    description |= {"version": f"{description['version']}+{form}", "hash": content_hash(folder)}
+    (folder / "model.json").write_text(json.dumps(description, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return folder
+
+
+def onnx_forms(model: Path, calibration: Sequence[str], out: Path) -> Iterator[tuple[str, Path]]:
+    """Write the forms that need no training into folders of `out`: yield the name and the folder of each.
+
+    ``calibration`` are prepared texts that the model learnt from.
+    """
+    full = restore_weights(onnx.load(model / "model.onnx"))
+    batches = calibration_batches(OnnxModel(model), calibration[: 4 * CALIBRATION_TEXTS])
+    forms: dict[str, Callable[[], onnx.ModelProto]] = {
+        "float32": lambda: full,
+        "dynamic-int8": lambda: dynamic_int8(full),
+        "static-int8-minmax": lambda: static_int8(full, batches, CalibrationMethod.MinMax),
+        "static-int8-percentile": lambda: static_int8(full, batches, CalibrationMethod.Percentile),
+        "weight-only-int8": lambda: weight_only_int8(full),
+    }
+    for name, make in forms.items():
+        folder = out / name
+        if not (folder / "model.json").exists():
+            write_form(make(), model, name, folder)
+        yield name, folder
+
+
+def _through_files(model: onnx.ModelProto, change: Callable[[Path, Path], object]) -> onnx.ModelProto:
+    """ONNX Runtime's quantisers read and write files."""
+    with TemporaryDirectory(prefix="tocsin-quantise-") as scratch:
+        before, after = Path(scratch) / "before.onnx", Path(scratch) / "after.onnx"
+        onnx.save(model, before)
+        change(before, after)
+        return onnx.load(after)
