@@ -4,10 +4,11 @@ One agent and one instance of it: Faust's committer goes past an unacknowledged 
 are acknowledged first, so one place alone may acknowledge.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Final
 
 import faust
+from mode.utils.queues import ThrowableQueue
 
 from streams.service_settings import EnrichSettings, KafkaSettings
 from streams.services.enrich_line import Event
@@ -20,14 +21,56 @@ SESSION_SECONDS: Final = 6.0
 COMMIT_SECONDS: Final = 1.0
 """Between two commits of what is acknowledged: what a killed worker's successor does again."""
 
+WAITING_BYTES: Final = 16 * 2**20
+"""Records that were fetched and wait for a batch, together; Faust by itself counts records only, of up to 1 MiB each."""
+
+TAKEN_BYTES: Final = 4 * 2**20
+"""Of one batch, unless a single record has more: what a batch becomes is many times as large."""
+
 _WEEK: Final = 7 * 86_400.0
 
 
+class BoundedQueue(ThrowableQueue):  # type: ignore[type-arg]
+    """Faust's queue of events, full after `maxsize` records or after `WAITING_BYTES`: a record counts as one, and as
+    one more for each `WAITING_BYTES / maxsize` bytes that it has."""
+
+    def _init(self, maxsize: int) -> None:
+        super()._init(maxsize)
+        self._share = max(1, WAITING_BYTES // maxsize)
+        self._size = 0
+
+    def _put(self, item: Event) -> None:
+        self._size += self._units(item)
+        super()._put(item)
+
+    def _get(self) -> Event:
+        event: Event = super()._get()
+        self._size -= self._units(event)
+        return event
+
+    def clear(self) -> None:
+        """Forget what waits."""
+        super().clear()
+        self._size = 0
+
+    def qsize(self) -> int:
+        """How full it is, in units of which `maxsize` fit."""
+        return self._size
+
+    def _units(self, event: Event) -> int:
+        return 1 + _bytes_of(event) // self._share
+
+
 class EnrichApp(faust.App):
-    """Faust's application without what only tables need."""
+    """Faust's application without what only tables need, whose queues are bounded in bytes too."""
 
     async def on_first_start(self) -> None:
         """Make no folders: there are no tables to keep in them."""
+
+    def FlowControlQueue(self, maxsize: int | None = None, *, clear_on_resume: bool = False) -> BoundedQueue:
+        """What Faust keeps the events of a channel in."""
+        size = maxsize or self.conf.stream_buffer_maxsize
+        return BoundedQueue(size, flow_control=self.flow_control, clear_on_resume=clear_on_resume)
 
 
 def make_app(
@@ -65,12 +108,31 @@ def make_app(
             # What was read before partitions moved comes again, to whoever has them now.
             generation = app.consumer_generation_id
             fresh = [event for event in events if event.message.generation_id == generation]
-            if fresh:
-                await take(fresh)
+            for part in parted(fresh):
+                await take(part)
 
     app.agent(app.topic(*names, key_type=bytes, value_type=bytes), concurrency=1)(enrich_documents)
     app.finalize()
     return app
+
+
+def parted(events: Sequence[Event]) -> Iterator[list[Event]]:
+    """`events` in their order, in parts of at most `TAKEN_BYTES`, or of one event."""
+    part: list[Event] = []
+    size = 0
+    for event in events:
+        more = _bytes_of(event)
+        if part and size + more > TAKEN_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(event)
+        size += more
+    if part:
+        yield part
+
+
+def _bytes_of(event: Event) -> int:
+    return len(event.message.value or b"")
 
 
 def _credentials(kafka: KafkaSettings) -> Any:
