@@ -119,7 +119,8 @@ def feed_files(
     `reading` is told bytes read while the files are put in order; `start` is then told the number of lines and gives
     what is told how many are done. Called again with the same files after an interruption it goes on where it stood.
     Raises ConfigurationError, before anything is sent, where a file cannot be read or is damaged, where another feed or a
-    clock runs on the prefix, or where its time is already later than the files; RetryableError where Kafka fails.
+    clock runs on the prefix, or where its time is already later than the files; RetryableError where Kafka fails, GivenUpError
+    where it gave the feed up.
     """
     began = monotonic()
     files = _content_of(paths)
@@ -211,8 +212,8 @@ class _Sender:
 
     def send(self, place: TopicPartition, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]) -> None:
         """Send one record; wait for earlier ones where too much is under way."""
-        if monotonic() - self._kept > _KEEP_SECONDS:
-            self._lease.keep()
+        if (silent := monotonic() - self._kept) > _KEEP_SECONDS:
+            self._lease.keep(silent)
             self._kept = monotonic()
         future = self._producer.send(place.topic, value, key, headers, place.partition)
         self._under_way.append((future, len(value)))

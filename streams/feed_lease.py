@@ -13,6 +13,12 @@ from streams.settings import Settings
 from streams.topics import Topics
 
 _GRACE_SECONDS: Final = 4
+_ANSWER_MS: Final = 2_000
+"""So long one that was frozen waits to hear whether it was given up, before it sends on."""
+
+
+class GivenUpError(RetryableError):
+    """The broker has given this feed up, and another may have begun: the same feed anew goes on where it stood."""
 
 
 class FeedLease:
@@ -41,13 +47,11 @@ class FeedLease:
     def __exit__(self, *_: object) -> None:
         self._lease.__exit__()
 
-    def keep(self) -> None:
-        """Answer to the broker; call it now and then. Raises RetryableError where the broker has given this feed up."""
-        if not self._lease.keep():
-            raise RetryableError(
-                "this feed was silent for so long that Kafka gave it up, and another may have begun: the same command goes "
-                "on where it stood"
-            )
+    def keep(self, silent: float) -> None:
+        """Answer to the broker, `silent` seconds after the last time; call it now and then. Raises GivenUpError where the
+        broker has given this feed up: it was frozen for longer than its session, or the broker was away."""
+        if not self._lease.keep(_ANSWER_MS if silent > SESSION_SECONDS else 0):
+            raise GivenUpError("Kafka did not hear of this feed for so long that it gave it up")
 
     def _refusal(self) -> ConfigurationError:
         return ConfigurationError(

@@ -112,6 +112,8 @@ def _connection(settings: KafkaSettings) -> dict[str, Any]:
         "security_protocol": settings.security,
         "client_id": settings.prefix,
         "bootstrap_timeout_ms": BOOTSTRAP_MS,
+        # By itself it waits up to 30 s between two tries: five sessions of a member whose broker was away for a moment.
+        "reconnect_backoff_max_ms": 1000,
     }
     if settings.security.startswith("SASL"):
         options["sasl_mechanism"] = settings.sasl_mechanism

@@ -31,6 +31,7 @@ def feed(
     documents are sent as they are, for enrich to refuse; lines over 1 MiB go to the dead letters.
     """
     from streams.feed import Pace, feed_files
+    from streams.feed_lease import GivenUpError
     from streams.progress import FeedProgress
 
     pace = Pace(_times(speed), max_rate)
@@ -39,8 +40,13 @@ def feed(
     if max_rate is not None and max_rate <= 0:
         raise ConfigurationError("--max-rate is a number of lines a second, above 0")
     settings = settings_of(settings_file, assignments)
-    with FeedProgress(files) as progress:
-        summary = feed_files(files, settings, pace, reading=progress.reading, start=progress.start)
+    while True:
+        try:
+            with FeedProgress(files) as progress:
+                summary = feed_files(files, settings, pace, reading=progress.reading, start=progress.start)
+            break
+        except GivenUpError as error:
+            terminal.echo(f"{error}: it goes on where it stood", err=True)
     for line in _report(summary):
         terminal.echo(line)
 
