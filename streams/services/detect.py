@@ -151,13 +151,13 @@ class Worker:
         """Whether nothing comes because there is nothing, or because no broker answers."""
         try:
             ends = consumer.end_offsets(list(self._places), timeout_ms=_POLL_MS * 10)
-            positions = kafka_clients.positions(consumer, self._owned, _POLL_MS * 10)
+            positions = kafka_clients.positions(consumer, consumer.assignment(), _POLL_MS * 10)  # revoked ones too
         except KafkaError:
             self._progress.waits_for(f"Kafka at {', '.join(self._settings.kafka.servers)}")
             return
         for partition, owned in self._owned.items():
             self._metrics.show(owned.detector, ends[partition] - owned.offset)
-        if self._standstill.watch(time.monotonic(), consumer, positions, ends):
+        if self._standstill.look(time.monotonic(), positions, ends):
             self._got_on()
 
     def _got_on(self) -> None:

@@ -32,6 +32,7 @@ from witness import Witness
 
 from processors.identity import identity_of, partition_of
 from streams.demo.scenario import make_scenario
+from tests.patience import PATIENCE
 
 LOOK_SECONDS: Final = 5.0
 BACKLOG: Final = 4000
@@ -160,7 +161,9 @@ def measured(load: Load, deployment: Deployment, witness: Witness) -> float:
     before = sum(witness.ends("documents").values())
     deployment.start("enrich")
     times: list[tuple[float, int]] = []
+    deadline = time.monotonic() + 10 * PATIENCE
     while not times or times[-1][1] < BACKLOG * 0.9:
+        assert time.monotonic() < deadline, f"enrich did {times[-1][1]} of {BACKLOG} documents"
         time.sleep(0.2)
         times.append((time.monotonic(), sum(witness.ends("documents").values()) - before))
     first = next((at, count) for at, count in times if count > BACKLOG * 0.1)

@@ -153,13 +153,14 @@ class Log:
         partitions = [TopicPartition(place.topic, place.partition) for place in places(self.settings)]
         return dict(self._watcher.end_offsets(partitions))
 
-    def wait_until_applied(self, seconds: float = PATIENCE) -> None:
-        """Until the group has committed everything."""
+    def wait_until_applied(self, seconds: float = PATIENCE, *, but: int = 0, by: "Worker | None" = None) -> None:
+        """Until the group has committed everything, or all `but` so many; a worker that is named has to live till then."""
         deadline = time.monotonic() + seconds
-        while (left := self.lag()) > 0:
+        while (left := self.lag()) > but:
+            assert by is None or by.poll() is None, "the worker ended"
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{left} records are still not applied after {seconds:.0f} s")
-            time.sleep(0.3)
+            time.sleep(0.1)
 
     def lag(self) -> int:
         """How many records of the log are not committed."""

@@ -1,5 +1,6 @@
 """What tests of the services need of a broker: a prefix of their own, and the topics as a stranger reads them."""
 
+import time
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -13,6 +14,7 @@ from streams.codec import encode
 from streams.settings import Settings, load_settings
 from streams.stack.kafka import Kafka
 from streams.topics_admin import create_topics
+from tests.patience import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,9 @@ class Prefix:
             reader.seek_to_beginning(*places)
             ends = reader.end_offsets(places)
             found: dict[int, list[Any]] = {place.partition: [] for place in places}
+            deadline = time.monotonic() + PATIENCE
             while any(reader.position(place) < ends[place] for place in places):
+                assert time.monotonic() < deadline, f"{name} cannot be read to its end"
                 for place, batch in reader.poll(timeout_ms=200).items():
                     found[place.partition] += batch
             return found

@@ -108,12 +108,10 @@ def behind(settings: Settings) -> list[int]:
 
 
 def ended(worker: Worker, workers: Workers, seconds: float = PATIENCE) -> tuple[int, str]:
-    """The code with which a worker ended by itself, and what it said; started again, as a supervisor does, where its
-    client fell out of the group unawares."""
+    """The code with which a worker ended by itself, and what it said."""
     code = worker.wait(seconds)
     workers.running.remove(worker)
-    said = workers.last_line(worker)
-    return ended(workers.start(), workers, seconds) if "joins anew" in said else (code, said)
+    return code, workers.last_line(worker)
 
 
 def test_kills_freezes_and_changes_of_workers_leave_every_alert_once_and_as_a_replay_has_it(
@@ -128,10 +126,7 @@ def test_kills_freezes_and_changes_of_workers_leave_every_alert_once_and_as_a_re
     while killed < 5 or frozen < 1:
         workers.keep(1)
         worker = workers.running[-1]
-        before = log.lag()
-        while log.lag() > max(before - random_.randint(20, 80), 1):
-            assert worker.poll() is None, workers.last_line(worker)
-            time.sleep(0.1)
+        log.wait_until_applied(but=max(log.lag() - random_.randint(20, 80), 1), by=worker)
         if killed == 2 and not frozen:
             worker.send_signal(signal.SIGSTOP)
             workers.start()  # takes over when the session is past
@@ -235,8 +230,7 @@ def test_sigterm_finishes_what_is_in_hand_and_leaves_at_once(log: Log, workers: 
     log.feed(days(0, 5), every=6)
     everything = log.lag()
     worker = workers.start()
-    while log.lag() == everything:
-        time.sleep(0.1)
+    log.wait_until_applied(but=everything - 1, by=worker)
 
     started = time.monotonic()
     code = workers.end(worker, signal.SIGTERM)

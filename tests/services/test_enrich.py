@@ -111,7 +111,9 @@ class Rig:
         reader.assign(partitions)
         reader.seek_to_beginning(*partitions)
         records: dict[TopicPartition, list[Any]] = {partition: [] for partition in partitions}
+        deadline = time.monotonic() + PATIENCE
         while any(reader.position(partition) < ends[partition] for partition in partitions):
+            assert time.monotonic() < deadline, f"{name} cannot be read to its end"
             for partition, found in reader.poll(timeout_ms=500).items():
                 records[partition] += found
         reader.close()
