@@ -51,7 +51,11 @@ def restore_weights(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def dynamic_int8(model: onnx.ModelProto) -> onnx.ModelProto:
     """int8 arithmetic with scales taken from each batch: fast, but a text's label depends on its neighbours."""
-    return _through_files(model, lambda before, after: quantize_dynamic(before, after, op_types_to_quantize=["MatMul"]))
+
+    def quantise(before: Path, after: Path) -> None:
+        quantize_dynamic(before, after, op_types_to_quantize=["MatMul"])
+
+    return store_weights_as_int8(_through_files(model, quantise))
 
 
 def static_int8(

@@ -27,7 +27,8 @@ BASELINE: Final = "float32"
 LENGTHS: Final = (16, 32, 64, 128)
 """Tokens of the texts that speed is measured on."""
 
-_BATCH: Final = 32
+_BATCH: Final = 16
+_DEPENDENCE_TEXTS: Final = 24
 _IMPORTANCE_TEXTS: Final = 512
 _SHARES: Final = (0.25, 0.5)
 """Of attention heads and neurons that thinning removes."""
@@ -97,15 +98,14 @@ def compressed(
         folders[name] = folder
         told(f"{name}: written")
     folders |= {folder.name: folder for folder in also}
-    baseline = _said(folders[BASELINE], held_out, out / f"{BASELINE}.npz")
+    baseline, _ = _asked(folders[BASELINE], held_out, out / f"{BASELINE}.npz")
     rows: dict[str, Any] = {}
     for name, folder in folders.items():
-        said = _said(folder, held_out, out / f"{name}.npz")
-        texts = [example.text for example in held_out[:: max(1, len(held_out) // 32)]]
+        said, dependence = _asked(folder, held_out, out / f"{name}.npz")
         rows[name] = {
             "bytes": (folder / "model.onnx").stat().st_size,
             "heads": {head: _scores(head, held_out, said[head], baseline[head]) for head in baseline},
-            "row_dependence": row_dependence(OnnxModel(folder, threads=1), texts),
+            "row_dependence": dependence,
         }
         told(f"{name}: {json.dumps(rows[name])}")
     for name, speed in speeds({name: OnnxModel(folder, threads=1) for name, folder in folders.items()}).items():
@@ -115,7 +115,7 @@ def compressed(
     return {"model": str(model), "texts": len(held_out), "recovery_texts": recovery, "forms": rows}
 
 
-def speeds(models: Mapping[str, OnnxModel], rounds: int = 5) -> dict[str, dict[str, dict[str, float]]]:
+def speeds(models: Mapping[str, OnnxModel], rounds: int = 4) -> dict[str, dict[str, dict[str, float]]]:
     """Texts a second of processor time, one thread, by form and length, and the median ratio to the baseline.
 
     Forms take turns, batch by batch, so that what else the machine does falls on all of them.
@@ -143,17 +143,22 @@ def speeds(models: Mapping[str, OnnxModel], rounds: int = 5) -> dict[str, dict[s
     }
 
 
-def _said(folder: Path, examples: Sequence[Example], kept: Path) -> dict[str, NDArray[np.float64]]:
-    """The probabilities of the form in `folder`, kept in a file beside the hash of what said them."""
+def _asked(
+    folder: Path, examples: Sequence[Example], kept: Path
+) -> tuple[dict[str, NDArray[np.float64]], dict[str, float]]:
+    """What the form in `folder` says of `examples`, and how far that depends on neighbours; kept in a file for the next time."""
     model = OnnxModel(folder, threads=1)
     identity = f"{model.description['hash']} {len(examples)}"
     if kept.exists():
         with np.load(kept) as file:
             if str(file["identity"]) == identity:
-                return {name: file[name] for name in file.files if name != "identity"}
-    said = model.predict([example.text for example in examples])
-    np.savez(kept, identity=np.array(identity), **said)  # type: ignore[arg-type]
-    return said
+                return {name: file[f"p_{name}"] for name in model.heads}, json.loads(str(file["dependence"]))
+    texts = [example.text for example in examples]
+    said = model.predict(texts)
+    dependence = row_dependence(model, texts[:: max(1, len(texts) // _DEPENDENCE_TEXTS)])
+    arrays: dict[str, Any] = {f"p_{name}": values for name, values in said.items()}
+    np.savez(kept, identity=np.array(identity), dependence=np.array(json.dumps(dependence)), **arrays)
+    return said, dependence
 
 
 def _scores(

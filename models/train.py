@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import json
+import os
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -50,8 +51,8 @@ def train(config: TrainingConfig, data: Path, out: Path, project: str | None = N
     try:
         network, tokenizer, learnt, held_out = trained(config, data, out, project)
         return package_and_measure(config, network, tokenizer, learnt, held_out, out / "package")
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
+    except (OSError, SafetensorError) as error:
+        if os.strerror(errno.ENOSPC) not in str(error):
             raise
         raise ConfigurationError(f"{out}: no space is left on its disk; make room, and the run goes on") from error
 

@@ -138,6 +138,11 @@ def lines_of(found: Comparison, examples: int) -> Iterator[str]:
         f"incidents: A {found.incidents[0]:,}, B {found.incidents[1]:,}; only with A {len(found.only[0]):,}, only with B "
         f"{len(found.only[1]):,} ({found.alarms_share:.0%} of all)"
     )
+    if not sum(found.incidents):
+        yield (
+            "neither rang, so that alarms are not compared: give documents of longer than detection.warm_up_days, in which something "
+            "happens"
+        )
     for letter, side in zip("AB", found.only, strict=True):
         for each in side[:examples]:
             yield f"  only {letter}: {each.tier} {each.kind} {each.series}, {each.opened:%Y-%m-%d %H:%M}"

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
@@ -12,6 +13,7 @@ import pytest
 from sample_messages import NOON, VERSIONS, alert, labelled_document, unlabelled
 from typer.testing import CliRunner
 
+from models.onnx_model import DEFAULT_MODEL, content_hash
 from processors.errors import ConfigurationError
 from processors.messages import Alert, LabelledDocument, Sentiment
 from streams.cli import app
@@ -100,3 +102,49 @@ def test_the_gate_closes_beyond_the_stated_share(tmp_path: Path) -> None:
     assert closed.exit_code == 1
     record = json.loads(closed.output)
     assert (record["passed"], record["sentiments_turned"], record["most_flips"]) == (False, 1, 0.05)
+
+
+def test_runs_in_which_nothing_rings_say_that_alarms_were_not_compared(tmp_path: Path) -> None:
+    a, b = run(tmp_path / "a", ["neutral"]), run(tmp_path / "b", ["neutral"], model="b")
+    assert any("neither rang" in line for line in lines_of(compared(a, b), 0))
+    rang = run(tmp_path / "rang", ["neutral"], [incident("one", "company:BA", 0)], model="c")
+    assert not any("neither rang" in line for line in lines_of(compared(a, rang), 0))
+
+
+def sees_black(folder: Path) -> Path:
+    """The shipped model with another opinion: everything is a good deal more negative."""
+    onnx = pytest.importorskip("onnx", reason="needs the extra `train`")
+    shutil.copytree(DEFAULT_MODEL, folder)
+    network = onnx.load(folder / "model.onnx")
+    (bias,) = (each for each in network.graph.initializer if each.name == "network.heads.sentiment.bias")
+    changed = onnx.numpy_helper.to_array(bias) + [6, 0, 0]
+    bias.CopyFrom(onnx.numpy_helper.from_array(changed.astype("float32"), bias.name))
+    onnx.save(network, folder / "model.onnx")
+    described = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    described |= {"version": "2.0.0", "hash": content_hash(folder)}
+    (folder / "model.json").write_text(json.dumps(described), encoding="utf-8")
+    return folder
+
+
+def test_two_packaged_models_are_asked_about_the_same_documents(tmp_path: Path) -> None:
+    texts = [
+        "Boeing profit beats estimates, shares soar",
+        "Boeing plunges after fraud arrest",
+        "Boeing to hold its annual meeting",
+    ]
+    lines = [
+        {"id": str(n), "source": "wire", "kind": "news", "published_at": "2025-03-01T14:30:00Z", "text": text}
+        for n, text in enumerate(texts)
+    ]
+    (tmp_path / "on.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    models = [str(DEFAULT_MODEL), str(sees_black(tmp_path / "other"))]
+    result = CliRunner().invoke(app, ["models", "compare", *models, "--on", str(tmp_path / "on.jsonl"), "--json"])
+    assert result.exit_code == 1, result.output
+    record = json.loads(result.stdout)
+    assert [model["version"] for model in record["models"]] == ["1.0.0", "2.0.0"]
+    assert record["models"][0]["hash"] != record["models"][1]["hash"]
+    assert record["documents"] == 3
+    assert {(flip["before"], flip["after"]) for flip in record["flips"]} == {
+        ("neutral", "negative"),
+        ("positive", "negative"),
+    }
