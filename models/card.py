@@ -55,7 +55,7 @@ def write_card(config: TrainingConfig, description: dict[str, Any], measures: di
         _TRAINING.format(
             encoder=config.encoder.path,
             epochs=config.optimiser.epochs,
-            start=f" from the weights of the run in `{config.start}`" if config.start else "",
+            start=_training(config),
         ),
         _table(
             ["file", "teaches", "texts learnt from"],
@@ -86,6 +86,18 @@ def write_card(config: TrainingConfig, description: dict[str, Any], measures: di
         _REPRODUCE,
     ]
     path.write_text("\n".join(parts), encoding="utf-8")
+
+
+def _training(config: TrainingConfig) -> str:
+    """What else made the weights than epochs over labelled texts."""
+    method, rank = config.tuning.method, config.tuning.rank
+    parts = {
+        f" from the weights of the run in `{config.start}`": bool(config.start),
+        f", by {method} of rank {rank} beside the encoder's own weights": method != "full",
+        ", with parts of the encoder frozen": bool(config.encoder.frozen),
+        f", taught by the model in `{config.teacher}`": bool(config.teacher),
+    }
+    return "".join(text for text, said in parts.items() if said)
 
 
 def _split(config: TrainingConfig) -> str:

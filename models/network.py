@@ -96,12 +96,13 @@ def load_encoder(settings: Encoder) -> tuple[nn.Module, Tokenizer]:
 
 
 def longest_input(encoder: nn.Module) -> int:
-    """Tokens that the position table of `encoder` has room for; where it has none, as many as any model reads."""
+    """Tokens that the position table of `encoder` has room for beside a tuned prefix; without a table, as many as anyone reads."""
     config: Any = encoder.config
     positions = getattr(config, "max_position_embeddings", None) or 1 << 20
     # RoBERTa and its kin count positions from the one after that of padding.
     offset = 1 + config.pad_token_id if "roberta" in config.model_type else 0
-    return int(positions) - offset
+    tunings = getattr(encoder, "peft_config", {}).values()
+    return int(positions) - offset - sum(getattr(tuning, "num_virtual_tokens", 0) for tuning in tunings)
 
 
 def replace_dropout(network: nn.Module) -> None:

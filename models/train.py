@@ -49,7 +49,9 @@ def train(config: TrainingConfig, data: Path, out: Path, project: str | None = N
             no room.
     """
     try:
-        network, tokenizer, learnt, held_out = trained(config, data, out, project)
+        _claim(config, out)
+        learnt, held_out = divide(config, data)
+        network, tokenizer = trained(config, learnt, held_out, out, project)
         return package_and_measure(config, network, tokenizer, learnt, held_out, out / "package")
     except (OSError, SafetensorError) as error:
         if os.strerror(errno.ENOSPC) not in str(error):
@@ -58,12 +60,10 @@ def train(config: TrainingConfig, data: Path, out: Path, project: str | None = N
 
 
 def trained(
-    config: TrainingConfig, data: Path, out: Path, project: str | None = None
-) -> tuple[Network, Tokenizer, list[Example], list[Example]]:
-    """The stages of `train` up to the weights: return the trained network, its tokenizer, and the texts learnt and held out."""
-    out.mkdir(parents=True, exist_ok=True)
+    config: TrainingConfig, learnt: list[Example], held_out: list[Example], out: Path, project: str | None = None
+) -> tuple[Network, Tokenizer]:
+    """The stages of `train` up to the weights: return the network that has learnt from `learnt`, and its tokenizer."""
     identity = _claim(config, out)
-    learnt, held_out = divide(config, data)
     torch.manual_seed(config.seed)
     encoder, tokenizer = load_encoder(config.encoder)
     network = Network(encoder, config.heads, config.encoder.dropout)
@@ -83,7 +83,7 @@ def trained(
     else:
         merge(network)
     _load(network, weights)
-    return network, tokenizer, learnt, held_out
+    return network, tokenizer
 
 
 def taught_by(config: TrainingConfig, examples: list[Example]) -> dict[str, Probabilities]:
@@ -180,7 +180,8 @@ def _require_room(network: Network, out: Path) -> None:
 
 
 def _claim(config: TrainingConfig, out: Path) -> str:
-    """Refuse to mix two configurations in one folder; return the hash of this one."""
+    """Refuse to mix two configurations in one folder, which is made if it is missing; return the hash of this one."""
+    out.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256(json.dumps(asdict(config), sort_keys=True).encode()).hexdigest()
     marker = out / "config.sha256"
     if marker.exists() and marker.read_text().strip() != digest:

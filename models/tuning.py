@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from models.config import TrainingConfig, Tuning
-from models.network import Network, replace_dropout
+from models.network import Network, longest_input, replace_dropout
 from processors.errors import ConfigurationError
 
 _LAYER = re.compile(r"\blayers?\.(\d+)\.")
@@ -44,6 +44,11 @@ def restrict(network: Network, config: TrainingConfig, steps: int) -> None:
             f"tuning: {config.tuning.method} does not fit encoder {config.encoder.path!r} ({error})"
         ) from error
     replace_dropout(network.encoder)
+    if config.encoder.max_length > longest_input(network.encoder):
+        raise ConfigurationError(
+            f"tuning: beside the prefix, encoder {config.encoder.path!r} reads {longest_input(network.encoder)} tokens: lower "
+            f"max_length from {config.encoder.max_length}"
+        )
 
 
 def freeze(encoder: nn.Module, count: int) -> None:

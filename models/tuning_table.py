@@ -10,7 +10,9 @@ import numpy as np
 
 from models.batching import IGNORED, EncodedSet
 from models.config import Head, TrainingConfig, Tuning
+from models.datasets import Example
 from models.evaluate import intervals, scores, softmax
+from models.splits import divide
 from models.train import TRAINING, trained
 from models.training import predict
 
@@ -46,6 +48,7 @@ def tuned_ways(config: TrainingConfig, data: Path, out: Path, told: Callable[[st
     `table` shows; `told` hears of each as it comes.
     """
     found = {}
+    learnt, held_out = divide(config, data)
     for name, way in WAYS.items():
         own = replace(
             config,
@@ -59,14 +62,14 @@ def tuned_ways(config: TrainingConfig, data: Path, out: Path, told: Callable[[st
             ),
         )
         folder = out / f"{way.tuning.method}{'-heads' if way.frozen else ''}"
-        found[name] = _measured(own, data, folder)
+        found[name] = _measured(own, learnt, held_out, folder)
         told(f"{name}: {json.dumps(found[name])}")
     return found
 
 
-def _measured(config: TrainingConfig, data: Path, folder: Path) -> dict[str, Any]:
+def _measured(config: TrainingConfig, learnt: list[Example], held_out: list[Example], folder: Path) -> dict[str, Any]:
     path = folder / "held_out.json"
-    network, tokenizer, learnt, held_out = trained(config, data, folder)
+    network, tokenizer = trained(config, learnt, held_out, folder)
     if not path.exists():
         encoded = EncodedSet(held_out, config.heads, tokenizer, config.encoder.max_length)
         logits = predict(network, encoded)

@@ -90,6 +90,21 @@ def test_an_encoder_whose_attention_takes_no_prefix_is_refused(
         train(own, data_folder, tmp_path / "run")
 
 
+def test_a_prefix_takes_its_places_from_what_can_be_read(
+    config: TrainingConfig, data_folder: Path, tmp_path: Path
+) -> None:
+    from transformers import BertConfig, BertModel
+
+    size = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 32}
+    network = BertModel(BertConfig(vocab_size=len(WORDS), **size, max_position_embeddings=64))
+    path = str(write_encoder(tmp_path / "encoder", network))
+    own = replace(tuned(config, "prefix", epochs=1), encoder=replace(config.encoder, path=path))
+    train(own, data_folder, tmp_path / "run")
+    assert json.loads((tmp_path / "run" / "package" / "model.json").read_text())["lengths"] == [16, 32]
+    with pytest.raises(ConfigurationError, match="beside the prefix, .* reads 60 tokens: lower max_length from 64"):
+        train(replace(own, encoder=replace(own.encoder, max_length=64)), data_folder, tmp_path / "other")
+
+
 def test_the_table_holds_every_way(
     config: TrainingConfig, data_folder: Path, encoder_folder: Path, tmp_path: Path
 ) -> None:
