@@ -11,11 +11,12 @@ class Clock:
     """The time that a detector has reached: the minimum over all origins that it must hear from.
 
     `heard` maps each origin to its latest tick. Until every one of `origins` has ticked, `now` is None and
-    no time passes. Immutable: `advance` returns a new clock.
+    no time passes. Of incidents that open up to `silent_until` nothing is told. Immutable: `advance` returns a new clock.
     """
 
     origins: frozenset[str]
     heard: tuple[tuple[str, datetime], ...] = ()
+    silent_until: datetime | None = None
 
     @property
     def now(self) -> datetime | None:
@@ -24,23 +25,24 @@ class Clock:
             return None
         return min([at for _, at in self.heard])
 
-    @classmethod
-    def standing(cls, at: datetime) -> "Clock":
-        """A clock that stands at an instant."""
-        return cls(frozenset({""}), (("", at),))
+    def standing(self, at: datetime) -> "Clock":
+        """A clock that stands at an instant, and is as silent."""
+        return Clock(frozenset({""}), (("", at),), self.silent_until)
 
-    def advance(self, origin: str, at: datetime) -> "Clock":
-        """The clock after `origin` ticked at `at`. An earlier tick than one heard changes nothing.
+    def advance(self, origin: str, at: datetime, silent_until: datetime | None = None) -> "Clock":
+        """The clock after `origin` ticked at `at`. A time before the latest of the origin, or of silence, changes nothing.
 
         Raises ValueError for an origin that the clock does not know: the partition count of a prefix is fixed.
         """
         if origin not in self.origins:
             raise ValueError(f"tick from unknown origin {origin!r}; known: {', '.join(sorted(self.origins))}")
         heard = dict(self.heard)
-        if origin in heard and heard[origin] >= at:
+        if origin in heard and heard[origin] >= at and silent_until is None:
             return self
-        heard[origin] = at
-        return Clock(self.origins, tuple(sorted(heard.items())))
+        heard[origin] = max(at, heard.get(origin, at))
+        if self.silent_until is not None:
+            silent_until = max(self.silent_until, silent_until or self.silent_until)
+        return Clock(self.origins, tuple(sorted(heard.items())), silent_until)
 
 
 def bucket_start(at: datetime, length: timedelta) -> datetime:

@@ -97,6 +97,7 @@ class Detector:
 
         A document that is late, or whose identity its owner knows already, or that came first as a text that nobody
         labelled, changes nothing. An alert's `at` is the later of the clock and the document that rang.
+        Incidents that opened up to `clock.silent_until` live like any other, but nothing is told of them.
 
         Raises PoisonError for a record that cannot be processed (``unknown-time-zone``, ``bad-signature``). After
         any exception the state is as before.
@@ -113,7 +114,10 @@ class Detector:
         except BaseException:
             self._rollback()
             raise
-        return outcomes
+        silent = clock.silent_until
+        if silent is None or not outcomes.alerts:
+            return outcomes
+        return outcomes._replace(alerts=tuple(alert for alert in outcomes.alerts if alert.opened_at > silent))
 
     def account(self, series: str, start: int, end: int) -> Account:
         """What is known now about the window (start, end] of `series`, in seconds; the series was seen before."""

@@ -71,10 +71,12 @@ class Tick:
     """A statement about time: everything that `origin` publishes from here on was published after `at`.
 
     `origin` names who says so (an input partition, ``replay``); a detector's clock is the minimum over origins.
+    Of incidents that open up to `silent_until`, nothing is told: what comes before is history, to learn from.
     """
 
     at: datetime
     origin: str = ""
+    silent_until: datetime | None = None
     schema: int = SCHEMA_VERSION
 
 

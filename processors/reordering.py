@@ -244,7 +244,7 @@ class EventTimeDetector:
     def _release(self, before: datetime, clock: Clock) -> Iterator[Judged]:
         """Judge in order what waits and was published before that; time goes along with it, as far as `clock`."""
         while (first := self._buffer.first) is not None and first < before:
-            then = clock if clock.now is None or clock.now <= first else Clock.standing(first)
+            then = clock if clock.now is None or clock.now <= first else clock.standing(first)
             yield Judged("step", self._detector.apply(Tick(first), then))
             yield self._let_go("released", then)
 

@@ -64,7 +64,7 @@ class Applied:
     `offset` is that of the next record, of which the first `steps` effects were published before the state was saved;
     `began` the first that the state knows; what records before `silent_below` brought about was published by an earlier
     state, before a rebuild. `adoptions` are never empty, rising by offset.
-    `heard` is each origin's latest tick. `open` counts open incidents by kind. `missing` counts records that were
+    `heard` is each origin's latest tick, `silent_until` up to when incidents that open are not told. `open` counts open incidents by kind. `missing` counts records that were
     not there (holes in the log). `pieces` and `checksum` are those of the state (see `Inventory`).
     """
 
@@ -78,6 +78,7 @@ class Applied:
     pieces: int = 0
     checksum: int = 0
     steps: int = 0
+    silent_until: datetime | None = None
     state_version: int = STATE_VERSION
 
     @property
@@ -88,7 +89,8 @@ class Applied:
     def encode(self) -> bytes:
         """As JSON, exact."""
         heard = {origin: format_instant(at) for origin, at in self.heard.items()}
-        return exact_json({**asdict(self), "heard": heard})
+        silent_until = self.silent_until and format_instant(self.silent_until)
+        return exact_json({**asdict(self), "heard": heard, "silent_until": silent_until})
 
     @classmethod
     def decode(cls, raw: bytes) -> Self:

@@ -22,7 +22,7 @@ from streams.commands.alerts import DEMO_FOLDER
 from streams.commands.doctor import doctor
 from streams.commands.explain import explain
 from streams.commands.export import export
-from streams.commands.feed import feed
+from streams.commands.feed import bootstrap, feed
 from streams.commands.options import Assignments, SettingsFile, instant_of, resolution_of, settings_of
 from streams.commands.run import run
 from streams.commands.scorecard import scorecard
@@ -51,6 +51,7 @@ app.add_typer(topics.app, name="topics")
 app.command()(run)
 app.command()(doctor)
 app.command()(feed)
+app.command()(bootstrap)
 app.command()(status)
 app.command()(explain)
 app.command()(why)
@@ -182,6 +183,12 @@ def replay(
             help="Of files: judge as services with so many partitions of the mentions, each with its own pools.",
         ),
     ] = 1,
+    silent_until: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Of files: learn from what comes before, nothing rings up to then (RFC 3339)."
+        ),
+    ] = None,
     settings_file: SettingsFile = None,
     assignments: Assignments = None,
 ) -> None:
@@ -209,6 +216,7 @@ def replay(
             labeller,
             now=now,
             partitions=partitions,
+            silent_until=instant_of(silent_until) if silent_until else None,
             observer=progress,
             reading=progress.reading,
         )

@@ -27,8 +27,8 @@ from processors.identity import format_instant
 from processors.messages import DeadLetter, Tick
 from streams.codec import encode
 from streams.feed_lease import FeedLease
-from streams.feed_plan import Line, as_step, with_rounds
-from streams.files import Ordered, Progress, ordered_as
+from streams.feed_plan import Line, Step, as_step, with_rounds
+from streams.files import Progress, ordered_as
 from streams.kafka_clients import broker_errors, lone_consumer, producer
 from streams.log_reader import backwards, bounds, header_of, partitions_of, read_range, tick_of
 from streams.replay import TICK_INTERVAL
@@ -111,10 +111,15 @@ def feed_files(
     settings: Settings,
     pace: Pace = Pace(),
     *,
+    silent: bool = False,
+    until: datetime | None = None,
     reading: Progress | None = None,
     start: Callable[[int], Reached] = lambda steps: lambda done: None,
 ) -> FeedSummary:
     """Send every line of `paths` (JSONL or gzip) to its input topic in order of event time, with ticks between.
+
+    With `silent` it is history to learn from: of incidents that open up to `until`, or up to the instant at which the feed
+    began, nothing is told, and time has passed up to there when all is sent.
 
     `reading` is told bytes read while the files are put in order; `start` is then told the number of lines and gives
     what is told how many are done. Called again with the same files after an interruption it goes on where it stood.
@@ -123,7 +128,7 @@ def feed_files(
     where it gave the feed up.
     """
     began = monotonic()
-    files = _content_of(paths)
+    files = _content_of(paths) + "-silent" * silent
     check_topics(settings)
     topics = Topics(settings.kafka)
     with FeedLease(settings) as lease:
@@ -131,18 +136,21 @@ def feed_files(
             ends = _ends(settings, topics, files)
         own = next((end.own for end in ends if end.own), None)
         mark = Mark(files, own.began if own else int(datetime.now(UTC).timestamp() * 1000), 0)
-        lines = ordered_as(paths, as_step, now=datetime.fromtimestamp(mark.began / 1000, UTC), progress=reading)
+        now = datetime.fromtimestamp(mark.began / 1000, UTC)
+        lines = ordered_as(paths, as_step, now=now, progress=reading)
         if lines.damage:
             raise ConfigurationError("\n".join((*lines.damage, "nothing was sent")))
         _check_time(ends, files, _first_instant(lines), settings)
         with broker_errors(settings.kafka, "feeding; the same command goes on where it stood"):
-            summary = _send(lines, settings, topics, mark, ends, pace, start(len(lines)), lease)
+            silent_until = (until or bucket_start(now, TICK_INTERVAL)) if silent else None
+            steps = with_rounds(lines, len(ends), silent_until)
+            summary = _send(steps, settings, topics, mark, ends, pace, start(len(lines)), lease)
     summary.seconds = monotonic() - began
     return summary
 
 
 def _send(
-    lines: Ordered[Line | DeadLetter],
+    steps: Iterable[Step],
     settings: Settings,
     topics: Topics,
     mark: Mark,
@@ -157,7 +165,7 @@ def _send(
     timer = _Timer(pace)
     passed = 0
     with _Sender(settings, lease) as sender:
-        for step, item in enumerate(with_rounds(lines, len(done))):
+        for step, item in enumerate(steps):
             header = Mark(mark.files, mark.began, step).header()
             if isinstance(item, Tick):
                 for place in (place for place, last in done.items() if step > last):

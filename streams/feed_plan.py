@@ -63,9 +63,11 @@ def as_step(item: Document | DeadLetter, raw: bytes) -> Line | DeadLetter:
     return Line(kind, f"{item.origin.place}:{item.origin.offset}", None, raw)
 
 
-def with_rounds(steps: Iterable[Line | DeadLetter], partitions: int) -> Iterator[Step]:
+def with_rounds(
+    steps: Iterable[Line | DeadLetter], partitions: int, silent_until: datetime | None = None
+) -> Iterator[Step]:
     """`steps` with the ticks for `partitions` input partitions, and one at the end that says no more than the last
-    document did: it closes nothing too early."""
+    document did: it closes nothing too early. With `silent_until` all ticks say so, and the last one that it is reached."""
     reached: datetime | None = None
     latest: datetime | None = None
     since = 0
@@ -74,11 +76,13 @@ def with_rounds(steps: Iterable[Line | DeadLetter], partitions: int) -> Iterator
             latest = bucket_start(step.published_at, TICK_INTERVAL)
             if reached is None or (latest > reached and (since >= partitions or _another_hour(reached, latest))):
                 reached, since = latest, 0
-                yield Tick(latest)
+                yield Tick(latest, silent_until=silent_until)
             since += 1
         yield step
+    if silent_until is not None and (latest is None or latest < silent_until):
+        latest = silent_until
     if latest is not None and latest != reached:
-        yield Tick(latest)
+        yield Tick(latest, silent_until=silent_until)
 
 
 def _another_hour(reached: datetime, latest: datetime) -> bool:

@@ -132,7 +132,7 @@ class PartitionDetector:
                 f"{place} has heard ticks of {unknown}, which kafka.news_partitions and kafka.social_partitions do not "
                 "allow for: they are fixed for the life of a prefix"
             )
-        clock = Clock(origins, tuple(sorted(applied.heard.items())))
+        clock = Clock(origins, tuple(sorted(applied.heard.items())), applied.silent_until)
         detector = EventTimeDetector.restore(settings, reader_of(place.log), kept)
         restored = cls(place, detector, applied, clock, inventory)
         restored._note(settings)
@@ -271,6 +271,7 @@ class PartitionDetector:
             self._applied,
             offset=self._offset,
             heard=dict(self._clock.heard),
+            silent_until=self._clock.silent_until,
             open={kind: count for kind, count in self._open.items() if count},
             missing=self._missing,
             steps=self._steps,
@@ -317,7 +318,7 @@ class PartitionDetector:
                 f"tick of {tick.origin!a}, which is no partition of the inputs: known are "
                 f"{', '.join(sorted(self._clock.origins))}",
             )
-        clock = self._clock.advance(tick.origin, tick.at)
+        clock = self._clock.advance(tick.origin, tick.at, tick.silent_until)
         for judged in self._detector.advance(clock):
             yield self._effects(judged, held)
         self._clock = clock

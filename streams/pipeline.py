@@ -240,7 +240,7 @@ class Pipeline:
         self.observer.dead_letters([dead_letter(stage, refusal_of(error), origin, original)])
 
     def _tick(self, tick: Tick) -> None:
-        self._clock = self._clock.advance("", tick.at)
+        self._clock = self._clock.advance("", tick.at, tick.silent_until)
         for detector, topic, partition in self._places():
             for judged in detector.advance(self._clock):
                 self._tell(judged, topic, partition)

@@ -25,16 +25,16 @@ from streams.settings import Settings, load_master, settings_hash
 TICK_INTERVAL: Final = timedelta(seconds=5)
 
 
-def with_ticks(events: Iterable[Document | DeadLetter]) -> Iterator[Event]:
+def with_ticks(events: Iterable[Document | DeadLetter], silent_until: datetime | None = None) -> Iterator[Event]:
     """`events`, ordered by time, with the ticks that a feed would write: one before each document that begins a
-    new interval of 5 s. Ticks that nothing stands between change nothing and are left out."""
+    new interval of 5 s, each with `silent_until`. Ticks that nothing stands between change nothing and are left out."""
     reached: datetime | None = None
     for event in events:
         if isinstance(event, Document):
             at = bucket_start(event.published_at, TICK_INTERVAL)
             if reached is None or at > reached:
                 reached = at
-                yield Tick(at)
+                yield Tick(at, silent_until=silent_until)
         yield event
 
 
@@ -94,13 +94,14 @@ def replay_documents(
     *,
     now: datetime,
     partitions: int = 1,
+    silent_until: datetime | None = None,
     observer: Observer | None = None,
     reading: Progress | None = None,
 ) -> Summary:
     """Replay `paths` (JSONL, .gz) ordered by (published_at, source, id); leave everything in the folder `out`.
 
     `now` (UTC) is the present for the rule that refuses documents from the future. With as many `partitions` as its
-    mentions have, companies are pooled as a service pools them. `reading` is told the bytes read
+    mentions have, companies are pooled as a service pools them. Of incidents that open up to `silent_until` nothing is told. `reading` is told the bytes read
     while the files are put in order, before the observer hears of anything. Equal input, labels and
     settings give equal bytes in all files but summary.json, which also tells how long it took. Raises
     ConfigurationError: for a file that cannot be opened before anything is written, for one that is damaged
@@ -109,7 +110,7 @@ def replay_documents(
     documents = ordered(paths, now=now, progress=reading)
     names = [path.name for path in paths]
     summary = replay_events(
-        with_ticks(documents),
+        with_ticks(documents, silent_until),
         len(documents),
         out,
         settings,

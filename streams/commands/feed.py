@@ -1,4 +1,4 @@
-"""`tocsin feed`: files into the input topics."""
+"""`tocsin feed` and `tocsin bootstrap`: files into the input topics."""
 
 from itertools import islice
 from pathlib import Path
@@ -8,7 +8,7 @@ import typer
 
 from processors.errors import ConfigurationError
 from streams import terminal
-from streams.commands.options import Assignments, SettingsFile, settings_of
+from streams.commands.options import Assignments, SettingsFile, instant_of, settings_of
 
 if TYPE_CHECKING:
     from streams.feed import FeedSummary
@@ -49,6 +49,34 @@ def feed(
             terminal.echo(f"{error}: it goes on where it stood", err=True)
     for line in _report(summary):
         terminal.echo(line)
+
+
+def bootstrap(
+    files: Annotated[list[Path], typer.Argument(help="Input documents of the past, JSONL or gzip.")],
+    until: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Nothing rings up to then (RFC 3339); now if absent.")
+    ] = None,
+    settings_file: SettingsFile = None,
+    assignments: Assignments = None,
+) -> None:
+    """Let the services learn what is normal from history, before their clock runs: nothing of it rings.
+
+    The files go through the whole service as `tocsin feed` sends them, and time passes up to now. Baselines begin
+    with what they hold; incidents that open in it are not told. Then `tocsin run clock` goes on with the present. After an
+    interruption the same command goes on where it stood.
+    """
+    from streams.feed import feed_files
+    from streams.progress import FeedProgress
+
+    settings = settings_of(settings_file, assignments)
+    silent_until = instant_of(until) if until else None
+    with FeedProgress(files) as progress:
+        summary = feed_files(
+            files, settings, silent=True, until=silent_until, reading=progress.reading, start=progress.start
+        )
+    for line in _report(summary):
+        terminal.echo(line)
+    terminal.echo("once enrich and detect have read it, start `tocsin run clock`; `tocsin status` says what waits")
 
 
 def _times(speed: str | None) -> float | None:

@@ -10,7 +10,7 @@
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Literal
 
@@ -83,7 +83,7 @@ class Composer:
     def ticks(self, ticks: Iterable[Reading]) -> Iterator[Record]:
         """The last tick of each input partition among `ticks`, for everyone whose clock it moves."""
         for origin, tick in last_ticks(ticks).items():
-            value = encode(Tick(tick.at, origin))
+            value = encode(replace(tick, origin=origin))
             for topic, partition in self._log:
                 yield Record(topic, partition, origin.encode(), value, ((TYPE_HEADER, TICK),))
 

@@ -117,7 +117,7 @@ class Partition:
         raised: list[Alert] = []
         for event in events:
             if isinstance(event, Tick):
-                self.clock = self.clock.advance(event.origin, event.at)
+                self.clock = self.clock.advance(event.origin, event.at, event.silent_until)
             outcomes = self.detector.apply(event, self.clock)
             raised += outcomes.alerts
             self.points += outcomes.points

@@ -41,6 +41,14 @@ def test_a_tick_from_nobody_known_is_refused() -> None:
         Clock(frozenset({"news/0"})).advance("elsewhere", START)
 
 
+def test_silence_lasts_until_the_latest_instant_that_any_tick_asked_for() -> None:
+    clock = Clock(frozenset(ORIGINS)).advance("news/0", START)
+    assert clock.silent_until is None
+    clock = clock.advance("news/1", START, START + timedelta(hours=2)).advance("news/0", START, START)
+    assert clock.silent_until == START + timedelta(hours=2)
+    assert clock.advance("social/0", START).silent_until == clock.standing(START).silent_until == clock.silent_until
+
+
 @given(
     st.datetimes(datetime(1990, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)), st.sampled_from([1, 15, 60, 1440])
 )

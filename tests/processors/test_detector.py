@@ -124,6 +124,18 @@ def test_nothing_rings_before_there_is_a_history() -> None:
     assert partition.feed([*history(3), *burst(30, 24 * 3.5)]) == []
 
 
+def test_of_history_that_is_only_learnt_from_nothing_is_told_and_all_is_known() -> None:
+    told, silent = Partition(), Partition()
+    silent.clock = silent.clock.advance("", START, START + timedelta(hours=24 * 24))
+    records = [*history(26), *burst(12, 24 * 23 + 10), *burst(12, 24 * 25 + 10)]
+    told.feed(records)
+    silent.feed(records)
+    assert silent.state() == told.state()
+    assert silent.points == told.points
+    assert silent.alerts == [a for a in told.alerts if a.opened_at > START + timedelta(days=24)]
+    assert 0 < len(silent.alerts) < len(told.alerts)
+
+
 def test_it_tells_from_when_something_may_ring_and_keeps_its_word() -> None:
     partition = Partition()
     assert partition.detector.warm_from is None, "no tick has said what time it is"

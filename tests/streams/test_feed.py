@@ -303,6 +303,20 @@ def test_ticks_are_true_close_buckets_in_time_and_hardly_outnumber_documents(sec
         assert max(step.at for step in plan if isinstance(step, Tick)) == bucket_start(last, TICK_INTERVAL)
 
 
+@given(instants, st.integers(1, 9), st.integers(0, 50_000))
+def test_of_history_to_learn_from_every_tick_says_until_when_to_be_silent_and_the_last_that_it_is_reached(
+    seconds: list[int], count: int, until: int
+) -> None:
+    lines = [Line("news", str(i), START + timedelta(seconds=s), b"") for i, s in enumerate(seconds)]
+    silent_until = bucket_start(START + timedelta(seconds=until), TICK_INTERVAL)
+    plan = list(with_rounds(lines, count, silent_until))
+    ticks = [step for step in plan if isinstance(step, Tick)]
+    assert {tick.silent_until for tick in ticks} == {silent_until}
+    told = [step.at for step in with_rounds(lines, count) if isinstance(step, Tick)]
+    assert [tick.at for tick in ticks][: len(told)] == told
+    assert max(tick.at for tick in ticks) == max([*told, silent_until])
+
+
 def _violations(plan: Iterable[Step], count: int) -> Iterator[str]:
     reached: datetime | None = None
     since = 0

@@ -311,6 +311,16 @@ def test_the_clock_waits_for_the_slowest_origin_also_after_a_restore() -> None:
     assert late.outcome == "applied" and not late.changed
 
 
+def test_silence_is_remembered_across_a_restore() -> None:
+    detector = PartitionDetector.begin(PLACE, QUICK, ORIGINS)
+    tick = Tick(START - timedelta(days=1), "news/0", START + timedelta(days=4.5))
+    list(detector.apply(LogRecord(0, b"tick", encode(tick))))
+    detector = PartitionDetector.restore(PLACE, QUICK, ORIGINS, save(detector, {}))
+    records = [record._replace(offset=record.offset + 1) for record in history()]
+    assert not [effects.alerts for record in records for effects in detector.apply(record) if effects.alerts]
+    assert detector.open_incidents["sentiment"] == 0
+
+
 @pytest.mark.parametrize("damage", ["missing", "stale", "foreign"])
 def test_state_that_is_not_as_it_was_saved_is_noticed(damage: str) -> None:
     _, saved = WHOLE

@@ -149,6 +149,16 @@ def test_the_same_files_twice_give_the_same_bytes_whatever_their_order(tmp_path:
     assert lines(tmp_path / "1" / ALERTS), "a storm of negative texts rings"
 
 
+def test_what_is_learnt_from_in_silence_rings_nothing_and_changes_no_count(tmp_path: Path) -> None:
+    source, now = write(tmp_path / "all.jsonl", scenario()), START + timedelta(days=365)
+    labeller = ModelLabeller(WordClassifier())
+    replay_documents([source], tmp_path / "1", Settings(), labeller, now=now)
+    replay_documents([source], tmp_path / "2", Settings(), labeller, now=now, silent_until=START + timedelta(days=31))
+    assert lines(tmp_path / "1" / ALERTS) and not lines(tmp_path / "2" / ALERTS)
+    for name in (DOCUMENTS, MENTIONS, SERIES, WIDE):
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
+
+
 def test_recorded_classifications_give_the_same_alerts_without_a_model(tmp_path: Path) -> None:
     source = write(tmp_path / "all.jsonl", scenario())
     now = START + timedelta(days=365)
