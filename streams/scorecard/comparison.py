@@ -17,7 +17,9 @@ from streams.scorecard.measures import (
     scored,
     threshold_for,
 )
+from streams.scorecard.online import RULES, decided, found_among, found_in_branch, target_for
 from streams.scorecard.rivals import RIVALS, rivals_count, rivals_ring, rivals_threshold, watch
+from streams.scorecard.runs import Course
 
 FORMS: Final = (
     Form(4, 3, "step"),
@@ -65,9 +67,10 @@ def compared(
     told: Callable[[str], None],
 ) -> list[dict[str, Any]]:
     """A row for each detector, ours first: thresholds chosen alike over `chosen` days, the alarms of the `reported` days,
-    recall of the `negative` bursts and rings of the `neutral` ones. A rival whose library is not here has no figures."""
+    recall of the `negative` bursts and rings of the `neutral` ones; then ours under online control. A rival whose library is not here has no figures."""
     bursts = [*negative, *neutral]
-    rows = []
+    rows: list[dict[str, Any]] = []
+    controlled: list[dict[str, Any]] = []
     for name, changes in {"ours": {}, **WITHOUT}.items():
         told(f"comparison: {name}")
         courses, found = injected(varied(settings, changes), mentions, bursts, workers)
@@ -78,6 +81,9 @@ def compared(
             counts = [alarms_within(courses, threshold, *period.seconds) for period in (CHOSEN_ON, REPORTED_ON)]
             levels.append(_level(a_day, threshold, counts, (chosen, reported), bursts, rings))
         rows.append({"name": name, "ours": True, "levels": levels})
+        if not changes:
+            controlled = _controlled(courses, found, bursts, settings.detection.rungs[0], chosen, reported)
+    rows += controlled
     for name, make in RIVALS.items():
         told(f"comparison: {name}")
         try:
@@ -92,6 +98,33 @@ def compared(
             counts = [rivals_count(looks, threshold, *period.seconds) for period in (CHOSEN_ON, REPORTED_ON)]
             levels.append(_level(a_day, threshold, counts, (chosen, reported), bursts, rings))
         rows.append({"name": name, "ours": False, "levels": levels})
+    return rows
+
+
+def _controlled(
+    courses: Sequence[Course],
+    branches: Sequence[Sequence[Course]],
+    bursts: Sequence[Burst],
+    opens_at: float,
+    chosen: int,
+    reported: int,
+) -> list[dict[str, Any]]:
+    """A row for each rule of online control over our own incidents; its threshold is the target rate of false discoveries."""
+    rows = []
+    for name, rule in RULES.items():
+        levels = []
+        for a_day in ALARMS_A_DAY:
+            target = target_for(courses, rule, opens_at, *CHOSEN_ON.seconds, a_day * chosen)
+            tests = decided(courses, rule, target, opens_at)
+            counts = [
+                alarms_within(found_among(tests), math.inf, *period.seconds) for period in (CHOSEN_ON, REPORTED_ON)
+            ]
+            rings = [
+                ring_of(burst, found_in_branch(burst, mine, tests, rule, target, opens_at), math.inf)
+                for burst, mine in zip(bursts, branches, strict=True)
+            ]
+            levels.append(_level(a_day, target, counts, (chosen, reported), bursts, rings))
+        rows.append({"name": name, "ours": True, "levels": levels})
     return rows
 
 
