@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from processors.counts import Buckets
-from processors.detection import DetectorSettings
+from processors.detection import DetectionSettings, DetectorSettings
 from processors.evidence import leading_documents
 from processors.history import History
 from processors.incidents import (
@@ -23,6 +23,7 @@ from processors.incidents import (
     rung_of,
     tier_of,
 )
+from processors.labels import TOPICS
 from processors.messages import Alert, IncidentEvent, IncidentKind, Tier, Versions
 from processors.owners import Owners
 from processors.past import Series
@@ -83,10 +84,12 @@ class Alarms:
         found = [
             assessment
             for end in ends
-            for assessment in assess(self._buckets, series, expected, exposure, end, since, self._settings)
+            for assessment in assess(
+                self._buckets, series, expected, exposure, self._alike(series), end, since, self._settings
+            )
         ]
         if model != self._history.era.model:
-            found = [assessment._replace(by_share=None, is_higher=False) for assessment in found]
+            found = [assessment._replace(by_share=None, share_chance=None, is_higher=False) for assessment in found]
         incident = watch.open
         kind: IncidentKind = "sentiment"
         told = loudest(found, kind)
@@ -138,10 +141,15 @@ class Alarms:
         """What a window says now; its share only where that was asked before."""
         expected, exposure = self._history.expect(series), self._history.exposure(series)
         window = self._buckets.windows(series, [before.start], before.end)[0]
-        told = assess_window(before.hours, window, expected, exposure, self._settings)
+        alike, settings = self._alike(series), self._settings
+        told = assess_window(before.hours, window, expected, exposure, alike, settings, before.looks)
         if before.by_share is None or told.by_share is None:
-            told = told._replace(by_share=before.by_share, is_higher=before.is_higher)
+            told = told._replace(by_share=before.by_share, share_chance=before.share_chance, is_higher=before.is_higher)
         return told
+
+    def _alike(self, series: str) -> float:
+        """How many series are asked alike, so that the chance told is that any of them rings: all topics of a company."""
+        return len(TOPICS) if series.startswith("company-topic:") else 1
 
     def _listed(self, series: str, told: Assessment) -> int:
         """How many origins a window lists."""
@@ -153,7 +161,7 @@ class Alarms:
             incident = self._watches[series].open
             if incident is None or incident.kind == "no-data":
                 continue
-            if now - incident.loud_at >= self._settings.quiet_hours * HOUR:
+            if now >= incident.closes_at:
                 watch = self._watches.edit(series)
                 watch.used = max(watch.used, incident.loud_at)  # what was loud opens nothing again
                 yield self._close(series, now, versions)
@@ -201,13 +209,29 @@ class Alarms:
         per_year, shape = expected.stories_rate * HOURS_PER_YEAR, expected.stories_shape
         chance = per_year * (1 - count_tail(1, mean * (shape + 1) / shape, shape + 1))
         return Assessment(
-            (end - start) // HOUR, start, end, 0, 0, 0, mean, shape, 1.0, 1.0, 1.0, per_year, chance, None, False
+            (end - start) // HOUR,
+            start,
+            end,
+            0,
+            0,
+            0,
+            mean,
+            shape,
+            1.0,
+            1.0,
+            1.0,
+            per_year,
+            chance,
+            None,
+            1.0,
+            None,
+            False,
         )
 
     def _start(self, series: str, kind: IncidentKind, told: Assessment, at: int, versions: Versions) -> Iterator[Alert]:
         topics = f"company-topic:{series.partition(':')[2]}/"
         watch = self._watches.edit(series, Watch)
-        opened = _incident(series, kind, told, at, self._settings.rungs[0])
+        opened = _incident(series, kind, told, at, self._settings.rungs[0], _closes_at(told, self._settings))
         ending = [name for name in sorted(self._open) if name.startswith(topics) and series.startswith("company:")]
         ending = [name for name in ending if (topic := self._watches[name].open) and _tells(opened, topic.kind)]
         if series in self._open:
@@ -225,6 +249,7 @@ class Alarms:
     def _continue(self, series: str, told: Assessment, at: int, versions: Versions) -> Iterator[Alert]:
         incident = self._touch(series)
         incident.loud_at = max(incident.loud_at, told.end)
+        incident.closes_at = max(incident.closes_at, _closes_at(told, self._settings))
         incident.peak = louder(incident.peak, told, incident.kind)
         chance = told.chance(incident.kind)
         rung = rung_of(chance, self._settings) if chance is not None else None
@@ -318,5 +343,10 @@ def _tells(company: Incident | None, kind: IncidentKind) -> bool:
     return company is not None and company.kind in ("sentiment", kind)
 
 
-def _incident(series: str, kind: IncidentKind, told: Assessment, at: int, rung: float) -> Incident:
-    return Incident(incident_id(kind, series, at), kind, at, rung, told.by_count, told, at, told.end, told)
+def _incident(series: str, kind: IncidentKind, told: Assessment, at: int, rung: float, closes_at: int = 0) -> Incident:
+    return Incident(incident_id(kind, series, at), kind, at, rung, told.by_count, told, at, told.end, closes_at, told)
+
+
+def _closes_at(told: Assessment, settings: DetectionSettings) -> int:
+    """When an incident closes that is loud for the last time: what builds slowly also pauses for long."""
+    return told.end + max(settings.quiet_hours, told.hours) * HOUR

@@ -64,7 +64,9 @@ class DetectionSettings:
         52.0, "an incident stays open while its series is at least this unlikely", unit="1/year"
     )
     quiet_hours: Annotated[int, Ge(1), Le(8760)] = parameter(
-        12, "an incident closes after this long without a loud document", unit="h"
+        12,
+        "an incident closes after this long without a loud document, or as long as the window that was loud if that is longer",
+        unit="h",
     )
     update_hours: Annotated[int, Ge(0), Le(8760)] = parameter(
         6, "at least this long between two updates of an incident, unless its count doubled", unit="h"

@@ -40,8 +40,10 @@ class Assessment(NamedTuple):
     """What a window says: `negatives` (by weight) from so many `origins` among `stories` novel stories in (start, end]
     (seconds), against a negative binomial of `mean` and `shape` and a beta of the share, both in units of weight.
 
-    `by_count`: how often a year chance brings so many. `by_share`: the probability of such a share or a higher one, None
-    when it was not asked; `is_higher`: whether that is little enough.
+    `per_year`: stories of the polarity a year, in units, in all series that are asked alike. `by_count`: how often a year
+    chance brings so many. `by_share`: the probability of such a share or a higher one, None when it was not asked, and
+    `looks` how often the surge asked it; `share_chance`: how often a year chance brings both; `is_higher`: whether the
+    share is.
     """
 
     hours: int
@@ -58,14 +60,18 @@ class Assessment(NamedTuple):
     per_year: float
     by_count: float
     by_share: float | None
+    looks: float
+    share_chance: float | None
     is_higher: bool
 
     def chance(self, kind: IncidentKind) -> float | None:
         """How often a year chance is this loud; None when the question was not asked. Where the share is not higher
         than expected there is no surge of sentiment: the chance is then that of hourly looks at the share alone."""
-        if kind != "sentiment" or self.is_higher:
+        if kind != "sentiment":
             return self.by_count
-        return None if self.by_share is None else max(self.by_count, self.by_share * HOURS_PER_YEAR)
+        if self.by_share is None or self.share_chance is None:
+            return None
+        return max(self.by_count, self.share_chance if self.is_higher else self.by_share * HOURS_PER_YEAR)
 
 
 def assess_window(
@@ -73,19 +79,21 @@ def assess_window(
     window: Window,
     expected: Expectation,
     exposure: Callable[[int, int], float],
+    alike: float,
     settings: DetectionSettings,
+    looks: float = 1.0,
 ) -> Assessment:
-    """Asks both questions of one window; `exposure` integrates the series' profile between two seconds."""
+    """Asks both questions of one window; `exposure` integrates the series' profile between two seconds, `alike` series are
+    asked, and the share at least `looks` times."""
     mean, unit = expected.rate * exposure(window.start, window.end), expected.unit
     alpha = expected.share * expected.concentration
     beta = expected.concentration - alpha
-    by_count = count_chance(
-        window.negatives / unit, mean / unit, expected.shape, expected.per_year, settings.count_looks
-    )
+    per_year = expected.per_year * alike
+    by_count = count_chance(window.negatives / unit, mean / unit, expected.shape, per_year, settings.count_looks)
     by_share = None
     if expected.tested and by_count <= settings.leave_chance:
         by_share = share_tail(window.negatives / unit, window.stories / unit, alpha, beta)
-    return Assessment(
+    assessment = Assessment(
         hours,
         window.start,
         window.end,
@@ -97,16 +105,29 @@ def assess_window(
         unit,
         alpha,
         beta,
-        expected.per_year,
+        per_year,
         by_count,
         by_share,
-        by_share is not None and _is_higher(by_share, window.negatives / unit, settings),
+        looks,
+        None,
+        False,
     )
+    return _looked(assessment, max(looks, window.negatives / unit), settings)
 
 
-def _is_higher(by_share: float, negatives: float, settings: DetectionSettings) -> bool:
-    """Whether a share is higher than expected, though every one of the window's `negatives` (in units) was a look at it."""
-    return by_share * max(negatives, 1.0) <= settings.share_significance
+def _looked(assessment: Assessment, looks: float, settings: DetectionSettings) -> Assessment:
+    """The assessment of a share that was asked so often."""
+    if assessment.by_share is None:
+        return assessment._replace(looks=looks)
+    chance, is_higher = _share_chance(assessment.by_share, looks, settings)
+    return assessment._replace(looks=looks, share_chance=chance, is_higher=is_higher)
+
+
+def _share_chance(by_share: float, looks: float, settings: DetectionSettings) -> tuple[float, bool]:
+    """How often a year chance brings a share of that probability at one of its `looks` in a surge, which are as many a year
+    as incidents open by count; and whether that share is higher than expected."""
+    chance = by_share * looks
+    return chance * settings.rungs[0], chance <= settings.share_significance
 
 
 def assess(
@@ -114,22 +135,24 @@ def assess(
     series: str,
     expected: Expectation,
     exposure: Callable[[int, int], float],
+    alike: float,
     end: int,
     since: int,
     settings: DetectionSettings,
 ) -> list[Assessment]:
     """The windows that end at `end`, hold enough evidence and are loud enough for an incident to stay open; nothing at
-    or before `since` counts."""
+    or before `since` counts. They are one surge: every negative of the longest was a look at the share of each."""
     starts = [max(end - hours * HOUR, since) for hours in settings.windows_hours]
     found: list[Assessment] = []
     if buckets.leaning(series, starts[-1], end) < settings.minimum_stories:
         return found  # spares the rest for most stories
     for hours, window in zip(settings.windows_hours, buckets.windows(series, starts, end), strict=True):
         if window.origins >= settings.minimum_stories and window.negatives >= settings.minimum_negatives:
-            assessment = assess_window(hours, window, expected, exposure, settings)
+            assessment = assess_window(hours, window, expected, exposure, alike, settings)
             if assessment.negatives > assessment.mean and assessment.by_count <= settings.leave_chance:
                 found.append(assessment)
-    return found
+    looks = max((assessment.looks for assessment in found), default=1.0)
+    return [_looked(assessment, looks, settings) for assessment in found]
 
 
 def loudest(assessments: list[Assessment], kind: IncidentKind) -> Assessment | None:
@@ -178,7 +201,8 @@ def higher_tier(one: Tier, other: Tier) -> Tier:
 @dataclass(slots=True)
 class Incident:
     """An open incident: seconds since 1970; `told` is what its latest event said, in `tier`, of which `listed` stories
-    are listed one by one; `peak` is the loudest window so far, and `sequence` the next event's number."""
+    are listed one by one; `peak` is the loudest window so far, and `sequence` the next event's number. `loud_at` is when
+    it was loud last, and it closes at `closes_at` if it does not get loud again."""
 
     id: str
     kind: IncidentKind
@@ -188,6 +212,7 @@ class Incident:
     told: Assessment
     told_at: int
     loud_at: int
+    closes_at: int
     peak: Assessment
     tier: Tier = "watch"
     listed: int = 0
@@ -291,10 +316,12 @@ def silent_below(told: Assessment, kind: IncidentKind, settings: DetectionSettin
     def rings(tenths: int) -> bool:
         negatives = tenths / 10 / unit
         chance = count_chance(negatives, told.mean / unit, told.shape, told.per_year, settings.count_looks)
-        if kind == "sentiment" and not _is_higher(
-            share_tail(negatives, stories, told.alpha, told.beta), negatives, settings
-        ):
-            return False
+        if kind == "sentiment":
+            by_share = share_tail(negatives, stories, told.alpha, told.beta)
+            share_chance, is_higher = _share_chance(by_share, max(told.looks, negatives), settings)
+            if not is_higher:
+                return False
+            chance = max(chance, share_chance)
         return chance <= opens_at(kind, settings)
 
     silent = math.ceil(10 * settings.minimum_negatives) - 1

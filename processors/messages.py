@@ -308,9 +308,9 @@ class Alert:
     The window is the `window_hours` up to `window_end`, which lies before `at` when what completed it came late.
     `continued_by`, of a close only: the incident that tells the same from here on, as when a volume incident's
     share rings too.
-    `chance_per_year`: how often this series would ring at least this loudly by chance. `rung`: the level
-    (12, 1, 0.1 or 0.01 a year) that it stands on. `silent_below`: with less than this of novel negative
-    stories in the window, it would have kept silent. `sequence` numbers the events of an incident from 0.
+    `chance_per_year`: how often this series (of a company's topics: any of them) would ring at least this loudly by
+    chance. `rung`: the level (12, 1, 0.1 or 0.01 a year) that it stands on. `silent_below`: with less than this of
+    novel negative stories in the window, it would have kept silent. `sequence` numbers the events of an incident from 0.
     """
 
     id: str

@@ -3,8 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from processors.seasons import HOUR
+
 _SURE: Final = 100  # the weight of a story that was simply labelled
 _UNIT: Final = 0.75  # of weights, as long as none were counted
+_QUIET_HOURS: Final = 12
 
 
 def _bucket(packed: Any) -> Any:
@@ -30,19 +33,18 @@ def _pool(packed: Any) -> Any:
 def _incident(packed: Any) -> Any:
     incident, used, unusual = packed
     if incident is not None:
-        incident = [*incident]
-        for place in (5, 8):  # what was told last, and the loudest
-            incident[place] = _assessment(incident[place])
+        *first, told, told_at, loud_at, peak, tier, listed, sequence = incident
+        closes_at = loud_at + max(_QUIET_HOURS, told[0]) * HOUR
+        incident = [*first, _assessment(told), told_at, loud_at, closes_at, _assessment(peak), tier, listed, sequence]
     return [incident, used, unusual]
 
 
 def _assessment(packed: Any) -> Any:
-    hours, start, end, negatives, stories, mean, shape, alpha, beta, per_year, by_count, by_share = packed
-    asked = by_share is not None
-    share = 0.0 if asked else None
-    return [
-        hours, start, end, negatives, negatives, stories, mean, shape, 1.0, alpha, beta, per_year, by_count, share, asked
-    ]  # fmt: skip
+    """The share was a condition alone: of one that was higher, the count's chance was told."""
+    *first, by_count, by_share, is_higher = packed
+    negatives, unit = packed[3], packed[8]
+    share_chance = None if by_share is None else 0.0
+    return [*first, by_count, by_share, max(negatives / unit, 1.0), share_chance, is_higher]
 
 
 UPGRADES: Final[Mapping[str, Callable[[Any], Any]]] = {

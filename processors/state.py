@@ -16,7 +16,7 @@ STATE_VERSIONS: Final = {
     "held": 1,
     "history": 1,
     "identities": 2,
-    "incident": 2,
+    "incident": 3,
     "models": 1,
     "pool": 2,
     "profile": 1,

@@ -31,11 +31,19 @@ Over a set of windows W the bounds add up: Σ Λ·P(N* ≥ n − 1) ≤ c when e
 Windows of lengths that grow like powers, each looked at whenever it may have changed, are a window-limited generalised
 likelihood-ratio CUSUM (Lai 1995, 1998): the longest finds the slow build, the shortest the sudden burst.
 
-**The share is a condition, not a second clock.** More negatives may just be more of everything. So a surge of sentiment must
-also show a share higher than the window's volume explains: P(X ≥ x | n) times the looks that were taken at the window (its
-negatives, at most) must be small (`share_significance`; Bonferroni). An alarm that needs both rings no more often than
-the count alone, whose chance is what is told: true under any dependence between windows, series and questions. Why not the
-larger of two chances a year: a share is asked a few times within one surge of volume, not all year long.
+**The share is asked in surges, not all year long.** More negatives may just be more of everything. So a surge of sentiment
+must also show a share higher than the window's volume explains: P(X ≥ x | n) times the looks that the surge took at it,
+q, must be small (`share_significance`; Bonferroni). The looks are the negatives of the longest window that is loud by
+count at that moment, for each of them was a look, in whichever window. Where the model of the count holds, an alarm that
+needs both rings no more often than the count alone. Real volume surges more often than any model of it: then nothing
+but the share stands between a busy day and an alarm. Surges of the count are at most as many a year as open an incident by
+count, s (`rungs[0]`), and of these chance makes a share so high in a part of at most q. So what is told is the larger
+of the count's chance and s·q, and holds if either model does. Shuffled labels keep the real volumes and break the tie
+between label and day: they are what shows it (`streams.scorecard.null`).
+
+**Asking many alike.** Of a company's topics, twenty series, an alarm tells the chance that any of them rings so
+loudly: Λ is twenty times its own, a union bound, so that a reader of the company is not alarmed by whichever of many small
+series chance has picked.
 
 **How conservative.** Nested windows ring together and a surge is many stories, so fewer *incidents* open than the
 bound allows, and an allowance of |W| = 4 would cost alarms for nothing. The chance told is therefore

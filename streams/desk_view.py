@@ -28,7 +28,8 @@ def rung_view(rung: Rung, since: datetime, until: datetime, names: Names) -> Ren
         (f"; {rung.held} of them held until quiet hours end" if rung.held else "", _FAINT),
     )
     bound = Text(
-        f"{desk.size:,} series share {desk.budget:g} false alarms a day: by chance at most {desk.budget * days:,.1f} of these. "
+        f"{desk.size:,} series (the topics of a company as one) share {desk.budget:g} false alarms a day: by chance at most "
+        f"{desk.budget * days:,.1f} of these. "
         f"What chance rings at most {desk.threshold:.3g} times a year in one series passes, from tier {desk.least} on.",
         style=_FAINT,
     )

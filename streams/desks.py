@@ -1,7 +1,8 @@
 """A desk: which series somebody watches, how many false alarms a day they put up with, and what of all that rings they hear.
 
 An alert passes when its `chance_per_year` is at most 365·N / number of series: with at most N false alarms a day expected in
-all, however the series depend on each other and whatever rings at the same time.
+all, however the series depend on each other and whatever rings at the same time. The topics of a company count as one
+series: what is told of one is the chance that any of them rings.
 """
 
 from collections import Counter
@@ -67,8 +68,9 @@ class Desk:
 
     @property
     def size(self) -> int:
-        """How many series share the budget; a source's silence is one beside its surges."""
-        surges = len(self.series) if self.kinds & SURGES else 0
+        """How many series share the budget, a company's topics as one; a source's silence is one beside its surges."""
+        alike = {name.partition("/")[0] if name.startswith("company-topic:") else name for name in self.series}
+        surges = len(alike) if self.kinds & SURGES else 0
         silences = sum(name.startswith("source:") for name in self.series) if "no-data" in self.kinds else 0
         return surges + silences
 

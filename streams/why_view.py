@@ -134,9 +134,12 @@ def _chance(decision: Decision) -> Iterator[str]:
         return
     if alert.kind != "no-data":
         yield f"{count.observed:.3g} seen where {count.expected:.3g} are expected: chance {count.chance:.2e} in this window alone"
+    told = decision.account.told if decision.account else None
+    by_count = told.by_count if told else alert.chance_per_year
+    topics = ", in any topic of the company" if alert.series_kind == "company-topic" else ""
     yield (
-        f"over all looks in all windows (factor {settings.count_looks:g} for several) {alert.chance_per_year:.3g} times a year, "
-        f"{how_often(alert.chance_per_year)}"
+        f"over all looks in all windows (factor {settings.count_looks:g} for several){topics} {by_count:.3g} times a year, "
+        f"{how_often(by_count)}"
     )
     if alert.kind == "no-data":
         return
@@ -156,14 +159,19 @@ def _share(decision: Decision) -> Iterator[str]:
         )
         return
     unit = decision.account.expected.unit if decision.account else 1.0
-    looks = max(share.observed / unit, 1.0)
+    told = decision.account.told if decision.account else None
+    looks = told.looks if told else max(share.observed / unit, 1.0)
     product = share.chance * looks
     held = "holds" if product <= settings.share_significance else "does not hold"
     yield (
         f"{share.observed:.3g} of {share.total} stories, {share.expected:.3g} expected at that volume (95 %: "
         f"{share.expected_low:.3g} to {share.expected_high:.3g}): chance {share.chance:.2e}"
     )
-    yield f"times {looks:.2f} looks {product:.2e}, at most {settings.share_significance:g} is asked: {held}"
+    yield f"times {looks:.2f} looks in the surge {product:.2e}, at most {settings.share_significance:g} is asked: {held}"
+    yield (
+        f"in {settings.rungs[0]:g} surges a year {product * settings.rungs[0]:.3g} times a year; the larger of the two chances is "
+        f"told: {how_often(alert.chance_per_year)}"
+    )
 
 
 def _told(alert: Alert, decision: Decision) -> Iterator[str]:

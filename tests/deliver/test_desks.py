@@ -57,6 +57,13 @@ def test_the_silence_of_a_source_counts_beside_its_surges() -> None:
     assert Desk("d", series, 1, kinds=frozenset({"no-data"})).size == 1
 
 
+def test_the_topics_of_a_company_share_the_budget_as_one() -> None:
+    topics = [
+        f"company-topic:{company}/{topic}" for company in ("BA", "XOM") for topic in ("earnings", "markets", "ipo")
+    ]
+    assert Desk("d", frozenset({"company:BA", "topic:ipo", *topics}), 1).size == 4
+
+
 NIGHT = Quiet(NEW_YORK, time(18), time(8), frozenset({5, 6}), "flash")
 
 
@@ -159,7 +166,7 @@ def test_a_file_states_desks_and_channels() -> None:
     energy, everybody = stated.desks["energy"], stated.desks["all"]
     topics = {f"company-topic:BA/{topic}" for topic in TOPICS}
     assert energy.series == topics | {"company:BA", "sector:Utilities", "topic:energy-oil", "source:wire", "market:all"}
-    assert (energy.size, energy.least, energy.quiet) == (26, "urgent", NIGHT)
+    assert (energy.size, energy.least, energy.quiet) == (7, "urgent", NIGHT)
     assert everybody.series == {f"company:{id}" for id in MASTER.companies}
     room, mail = stated.channels["room"], stated.channels["mail"]
     assert isinstance(room, WebhookChannel) and room.url == "https://hooks.example/tocsin" and len(room.keys()) == 2
@@ -224,7 +231,10 @@ def test_desks_are_tried_on_a_run_without_the_secrets_of_their_channels(tmp_path
     text = " ".join(done.output.split())
     assert done.exit_code == 0
     assert "energy: 1 of 2 incidents in 30 days" in text
-    assert "26 series share 0.5 false alarms a day: by chance at most 15.0 of these" in text
+    assert (
+        "7 series (the topics of a company as one) share 0.5 false alarms a day: by chance at most 15.0 of these"
+        in text
+    )
     assert "Mon 06 May 2024" in text and "company:BA Boeing" in text
     refused = CliRunner().invoke(cli.app, ["desk", "simulate", str(path)])
     assert isinstance(refused.exception, ConfigurationError)

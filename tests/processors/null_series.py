@@ -75,7 +75,7 @@ def rings(stories_a_year: float, liveliness: float, years: int, question: str, s
     stories: list[float] = []
     told: list[float] = []
     sums: list[float] = [0.0]
-    opened: tuple[float, float] | None = None
+    opened: tuple[float, float, float] | None = None  # the least chance, when it was loud last, when it closes
     since, reached = -math.inf, []
     for day in range(days):
         weekday = hourly[(day + start) % 7]
@@ -91,10 +91,10 @@ def rings(stories_a_year: float, liveliness: float, years: int, question: str, s
                 continue
             told.append(now)
             sums.append(sums[-1] + lean)
-            if opened is not None and now - opened[1] >= SETTINGS.quiet_hours * 3600:
+            if opened is not None and now >= opened[2]:
                 reached.append(opened[0])
                 since, opened = opened[1], None
-            chance = math.inf
+            loud = []
             for length in SETTINGS.windows_hours:
                 begin = max(now - length * 3600, since)
                 first = bisect_right(told, begin)
@@ -104,14 +104,26 @@ def rings(stories_a_year: float, liveliness: float, years: int, question: str, s
                 if little or observed <= mean:
                     continue
                 found = count_chance(observed, mean, shape, per_year, SETTINGS.count_looks)
-                if question == "sentiment" and found <= SETTINGS.leave_chance:
-                    total = (len(stories) - bisect_right(stories, begin)) / UNIT
-                    looks = max(observed, 1.0)
-                    if share_tail(observed, total, mass_alpha, mass_beta) * looks > SETTINGS.share_significance:
-                        continue
-                chance = min(chance, found)
+                if found <= SETTINGS.leave_chance:
+                    loud.append((found, length, observed, (len(stories) - bisect_right(stories, begin)) / UNIT))
+            if question == "sentiment":
+                looks = max((observed for _, _, observed, _ in loud), default=1.0)
+                asked = [
+                    (found, length, looks * share_tail(observed, total, mass_alpha, mass_beta))
+                    for found, length, observed, total in loud
+                ]
+                chances = [
+                    (max(found, SETTINGS.rungs[0] * share), length)
+                    for found, length, share in asked
+                    if share <= SETTINGS.share_significance
+                ]
+            else:
+                chances = [(found, length) for found, length, _, _ in loud]
+            chance, length = min(chances, default=(math.inf, 0))
             if chance <= (SETTINGS.rungs[0] if opened is None else SETTINGS.leave_chance):
-                opened = min(chance, opened[0] if opened else math.inf), now
+                closes = now + 3600 * max(SETTINGS.quiet_hours, length)
+                least, until = (opened[0], opened[2]) if opened else (math.inf, 0.0)
+                opened = min(chance, least), now, max(closes, until)
     reached += [opened[0]] if opened is not None else []
     return Rings(years, {rung: sum(chance <= rung for chance in reached) for rung in RUNGS})
 

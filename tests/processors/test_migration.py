@@ -49,16 +49,19 @@ def test_baselines_and_pools_keep_their_levels() -> None:
     assert pool.prior("Tech").stories_rate == 3.0 and pool.prior("Tech").share == 0.08 and pool.inherited == 0.07
 
 
-def test_an_open_incident_stays_open() -> None:
-    told = [3, 0, 10_800, 6, 16, 0.06, 0.7, 1.0, 20.0, 30.0, 1e-3, 2e-2]
-    incident = ["incident-1", "sentiment", 50, 0.1, 0.02, told, 60, 60, told, "urgent", 6, 2]
-    watch = fitted("incident/company:ACME", former([incident, 40, [[1, 2]]]), Watch.unpack)
+def test_an_open_incident_stays_open_and_as_loud_as_it_was() -> None:
+    told = [3, 0, 10_800, 6.0, 6, 16, 0.06, 0.7, 0.75, 1.0, 20.0, 30.0, 1e-3, 2e-2, True]
+    slow = [72, 0, 259_200, 6.0, 6, 16, 0.06, 0.7, 0.75, 1.0, 20.0, 30.0, 1e-3, None, False]
+    incident = ["incident-1", "sentiment", 50, 0.1, 0.02, told, 60, 70, slow, "urgent", 6, 2]
+    watch = fitted("incident/company:ACME", former([incident, 40, [[1, 2]]], 2), Watch.unpack)
     assert watch.open is not None and watch.used == 40 and watch.is_unusual(2)
-    assert watch.open.told.negatives == 6 and watch.open.told.origins == 6 and watch.open.peak.is_higher
+    assert watch.open.told.negatives == 6 and watch.open.told.looks == 8 and watch.open.told.is_higher
     assert watch.open.told.chance("sentiment") == 1e-3
-    assert fitted("incident/company:ACME", former([None, -1, []]), Watch.unpack).open is None
+    assert watch.open.peak.chance("sentiment") is None and watch.open.peak.chance("volume") == 1e-3
+    assert (watch.open.loud_at, watch.open.closes_at, watch.open.sequence) == (70, 70 + 12 * 3600, 2)
+    assert fitted("incident/company:ACME", former([None, -1, []], 2), Watch.unpack).open is None
 
 
 def test_any_other_version_is_refused_by_name() -> None:
-    with pytest.raises(InvariantError, match=r"company:ACME.*version 0.*rebuild"):
-        fitted("incident/company:ACME", former([None, -1, []], 0), Watch.unpack)
+    with pytest.raises(InvariantError, match=r"company:ACME.*version 1.*rebuild"):
+        fitted("incident/company:ACME", former([None, -1, []], 1), Watch.unpack)
