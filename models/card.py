@@ -30,7 +30,7 @@ _LIMITS = """\
 - **Its world is English finance tweets of 2019 to 2022.** Other registers are less certain: no measured figure is
   claimed for newspaper prose, the newswire of 1987 or tweets of 2014, whose labels nobody has given us. Other languages
   are not read at all: the language routing keeps them away.
-- Sentiment is that of the text as a whole. In a text about two companies of opposite luck both get one label.
+- {names}
 - The labels it learnt from are noisy: "hedge funds are selling X" is negative there, "warming up to X" positive, news
   of disasters without a listed company neutral.
 - Topics overlap (company news, stock commentary and general news most of all: see the confusion in
@@ -39,6 +39,23 @@ _LIMITS = """\
 - Only the first {longest} tokens are read; it was trained on texts of at most {trained}.
 - The temperature was fitted on the held-out fold itself: one number a head, so its calibration error is slightly
   flattered.
+"""
+
+
+_AS_A_WHOLE = """\
+Sentiment is that of the text as a whole. In a text about two companies of opposite luck both get one label."""
+
+_APART = """\
+`p_sentiment` is that of the text as a whole; what `p_company` says of each company was learnt from headlines, and
+  from few posts."""
+
+_NAMES = """\
+`p_company`, float [batch, length, 3], is the sentiment towards what each token names; a company's is the mean over its
+tokens. A small network reads it from the hidden states of the encoder, which stays as it was trained. It learnt from
+{texts_learnt:,} texts whose names are labelled (headlines name by name, posts with the label of the post for each cashtag)
+and from {texts_joined:,} made of two headlines. Of the held-out texts, the share of names that get their label: by what
+is said of the name, by what is said of the text as a whole, and as it is served (the former where a text names
+several). Texts with all names right count those with several. Expected calibration error {calibration_error:.3f}.
 """
 
 
@@ -79,9 +96,15 @@ def write_card(config: TrainingConfig, description: dict[str, Any], measures: di
             for label, values in head["classes"].items()
         ]
         parts += [f"### {name}, by class\n", _table(["label", "precision", "recall", "F1", "texts"], rows)]
+    if "calibration_error" in measures.get("names", {}):
+        parts += ["### names\n", _NAMES.format(**measures["names"]), _names(measures["names"]["by_source"])]
     parts += [
         "## Limits\n",
-        _LIMITS.format(longest=lengths[-1], trained=config.encoder.max_length),
+        _LIMITS.format(
+            longest=lengths[-1],
+            trained=config.encoder.max_length,
+            names=_APART if "names" in description else _AS_A_WHOLE,
+        ),
         "## Reproduce\n",
         _REPRODUCE,
     ]
@@ -120,6 +143,29 @@ def _scores(measures: dict[str, Any]) -> str:
             rows.append([name, title, f"{head[key]:.4f}", f"{low:.3f} to {high:.3f}", f"{full:.4f}"])
         rows.append([name, "expected calibration error", f"{head['calibration_error']:.4f}", "", ""])
     return _table(["head", "measure", "score", "95 % interval", "before compression"], rows)
+
+
+def _names(by_source: dict[str, Any]) -> str:
+    rows = []
+    for source, kinds in by_source.items():
+        for kind, row in kinds.items():
+            shares = [
+                f"{row[way]['share']:.3f} ({row[way]['interval_95'][0]:.3f} to {row[way]['interval_95'][1]:.3f})"
+                for way in ("own", "whole", "served", "advantage")
+            ]
+            texts = f"{row['whole_texts_right']['served']:.3f}; {row['whole_texts_right']['whole']:.3f}"
+            rows.append([source, kind, f"{row['names']:,} in {row['texts']:,}", *shares, texts])
+    header = [
+        "file",
+        "texts with",
+        "names in texts",
+        "name",
+        "text",
+        "served",
+        "advantage over text",
+        "all right: served; text",
+    ]
+    return _table(header, rows)
 
 
 def _table(header: list[str], rows: list[list[str]]) -> str:

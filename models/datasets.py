@@ -47,7 +47,11 @@ def load_examples(folder: Path, sources: Sequence[DataSource], heads: Sequence[H
             raise ConfigurationError(
                 f"data source {source.file}: there is no head named {source.head!r}; heads are {sorted(by_name)}"
             )
-        for where, raw, label in _labelled_rows(folder / source.file, source):
+        for where, raw, cell in labelled_rows(folder / source.file, source):
+            value = _shared_label(where, cell) if source.per_entity else cell
+            if source.per_entity and not value:
+                continue
+            label = source.labels.get(value, value)
             text = model_text("", normalise(raw))
             if not text:
                 raise ConfigurationError(f"{where}: the text is empty; remove the row or fill column {source.text!r}")
@@ -61,21 +65,17 @@ def load_examples(folder: Path, sources: Sequence[DataSource], heads: Sequence[H
     return [Example(text, targets, origin[text]) for text, targets in merged.items()]
 
 
-def _labelled_rows(path: Path, source: DataSource) -> Iterator[tuple[str, str, str]]:
-    """Yield (where, text, label) for each row; `where` names file and row for error messages."""
+def labelled_rows(path: Path, source: DataSource) -> Iterator[tuple[str, str, str]]:
+    """Yield (where, text, label) for each row, as the file has them; `where` names file and row for error messages."""
     rows = _json_lines(_existing(path)) if ".json" in path.suffixes or ".jsonl" in path.suffixes else _csv_rows(path)
     for where, row in rows:
         for column in (source.text, source.label):
             if row.get(column) is None:
                 raise ConfigurationError(f"{where}: column {column!r} is missing; the row has {sorted(map(str, row))}")
         value = str(row[source.label]).strip()
-        if source.per_entity:
-            value = _shared_label(where, value)
-            if not value:
-                continue
         if not value:
             raise ConfigurationError(f"{where}: the label in column {source.label!r} is empty")
-        yield where, str(row[source.text]), source.labels.get(value, value)
+        yield where, str(row[source.text]), value
 
 
 def _shared_label(where: str, value: str) -> str:

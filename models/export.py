@@ -20,7 +20,7 @@ from models.config import Head
 from models.network import Network
 
 OPSET = 17
-_SMALLEST = 1 << 15
+_SMALLEST = 1 << 14
 """Matrices with fewer values stay in full precision: they cost nothing."""
 
 

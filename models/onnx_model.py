@@ -16,6 +16,9 @@ from processors.model_input import model_hash
 
 DEFAULT_MODEL = Path(__file__).parent / "default"
 
+NAMES_OUTPUT = "p_company"
+"""Of a model that tells names apart: of each token, the sentiment towards what it names."""
+
 
 class OnnxModel:
     """Probabilities of every exported head for prepared texts (see `processors.model_input`)."""
@@ -50,13 +53,8 @@ class OnnxModel:
 
     def run(self, tokens: Sequence[Sequence[int]], length: int) -> dict[str, NDArray[np.float32]]:
         """Run one batch, padded to `length`: ``{head: float32 [batch, labels]}``."""
-        ids = np.zeros((len(tokens), length), np.int64)
-        mask = np.zeros((len(tokens), length), np.int64)
-        for row, values in enumerate(tokens):
-            ids[row, : len(values)] = values
-            mask[row, : len(values)] = 1
         names = [head["name"] for head in self.description["heads"]]
-        outputs = self.session.run([f"p_{name}" for name in names], {"input_ids": ids, "attention_mask": mask})
+        outputs = self.session.run([f"p_{name}" for name in names], inputs_of(tokens, length))
         return dict(zip(names, outputs, strict=True))
 
     def predict(self, texts: Sequence[str], batch_size: int = 32) -> dict[str, Probabilities]:
@@ -70,6 +68,16 @@ class OnnxModel:
             for name, values in self.run(batch, self.padded_length(max(map(len, batch)))).items():
                 results[name][rows] = values
         return results
+
+
+def inputs_of(tokens: Sequence[Sequence[int]], length: int) -> dict[str, NDArray[np.int64]]:
+    """The inputs of a batch of token ids, padded to `length`."""
+    ids = np.zeros((len(tokens), length), np.int64)
+    mask = np.zeros((len(tokens), length), np.int64)
+    for row, values in enumerate(tokens):
+        ids[row, : len(values)] = values
+        mask[row, : len(values)] = 1
+    return {"input_ids": ids, "attention_mask": mask}
 
 
 def row_dependence(model: OnnxModel, texts: Sequence[str], batch_size: int = 16) -> dict[str, float]:

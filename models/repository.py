@@ -60,8 +60,8 @@ class Packaged:
     version: str
     hash: str
     lengths: tuple[int, ...]
-    heads: tuple[tuple[str, int], ...]
-    """Name of each output and its number of labels."""
+    outputs: tuple[tuple[str, tuple[int, ...]], ...]
+    """Name and shape of each output, without the batch; -1 is the length of the text."""
 
     @property
     def number(self) -> int:
@@ -107,9 +107,16 @@ def read_package(folder: Path) -> Packaged:
     try:
         description: dict[str, Any] = json.loads((folder / "model.json").read_bytes())
         found = model_hash((folder / "model.onnx").read_bytes(), (folder / "tokenizer.json").read_bytes())
-        heads = tuple((head["output"], len(head["labels"])) for head in description["heads"])
+        outputs: list[tuple[str, tuple[int, ...]]]
+        outputs = [(head["output"], (len(head["labels"]),)) for head in description["heads"]]
+        if names := description.get("names"):
+            outputs.append((names["output"], (-1, len(names["labels"]))))
         packaged = Packaged(
-            description["name"], description["version"], description["hash"], tuple(description["lengths"]), heads
+            description["name"],
+            description["version"],
+            description["hash"],
+            tuple(description["lengths"]),
+            tuple(outputs),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{folder}: not a packaged model ({error!r})") from error
@@ -127,7 +134,7 @@ def model_config(packaged: Packaged, backend: Backend, device: Device, threads: 
         input=[
             pb.ModelInput(name=name, data_type=pb.TYPE_INT64, dims=[-1]) for name in ("input_ids", "attention_mask")
         ],
-        output=[pb.ModelOutput(name=name, data_type=pb.TYPE_FP32, dims=[labels]) for name, labels in packaged.heads],
+        output=[pb.ModelOutput(name=name, data_type=pb.TYPE_FP32, dims=dims) for name, dims in packaged.outputs],
         instance_group=[
             pb.ModelInstanceGroup(
                 count=INSTANCES[device],

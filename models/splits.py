@@ -113,7 +113,7 @@ def divide(config: TrainingConfig, data: Path) -> tuple[list[Example], list[Exam
     Folds are made over all sources together, so that no near-duplicate of a held-out text is learnt from, whichever
     source it stands in.
     """
-    examples, folds = _folded(config, data)
+    examples, folds = folded(config, data)
     validated = {source.file for source in config.data if source.validated}
     learnt = [example for example, fold in zip(examples, folds, strict=True) if fold != config.split.held_out]
     if config.split.most:
@@ -129,14 +129,14 @@ def divide(config: TrainingConfig, data: Path) -> tuple[list[Example], list[Exam
 def unlearnt(config: TrainingConfig, data: Path) -> list[Example]:
     """Return the examples that the model never learns from, nor from near-duplicates of them: the fold that is held out,
     of every source, those too that take no part in validation."""
-    return [example for example, fold in zip(*_folded(config, data), strict=True) if fold == config.split.held_out]
+    return [example for example, fold in zip(*folded(config, data), strict=True) if fold == config.split.held_out]
 
 
 def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
-def _folded(config: TrainingConfig, data: Path) -> tuple[list[Example], NDArray[np.int64]]:
+def folded(config: TrainingConfig, data: Path) -> tuple[list[Example], NDArray[np.int64]]:
     """Return all examples and the fold of each; with none held out, fold 0 for all."""
     examples = load_examples(data, config.data, config.heads)
     if config.split.held_out < 0:

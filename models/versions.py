@@ -74,7 +74,7 @@ def pushed(repository: Path, model: Path) -> Iterator[Packaged]:
     packaged, promoted = read_package(model), promoted_in(before)
     if packaged.number in (version.packaged.number for version in before):
         raise ConfigurationError(f"version {packaged.number} ({packaged.hash[:12]}) is in {repository} already")
-    if (packaged.heads, packaged.lengths) != (promoted.packaged.heads, promoted.packaged.lengths):
+    if (packaged.outputs, packaged.lengths) != (promoted.packaged.outputs, promoted.packaged.lengths):
         raise ConfigurationError(
             f"{model} has other lengths or outputs than what {repository} serves: write another one"
         )

@@ -5,7 +5,7 @@ Two steps with the model's work between them, so that services and replay put it
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -25,19 +25,25 @@ from processors.messages import (
     Versions,
     WideRecord,
 )
-from processors.model_input import model_text
+from processors.model_input import model_text, place_of
 from processors.normalise import normalise
 from processors.signatures import signature_of
 
 EXCERPT_CHARACTERS = 500
 
 
+Span = tuple[int, int]
+"""Where in a model text a name stands: from, to. An empty one: nowhere."""
+
+
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """What the model says of one text."""
+    """What the model says of one text: as a whole, and at each of the `names` that it was asked about, in their order; None
+    for a name beyond what it read. A model that does not tell names apart says nothing of any."""
 
     sentiment: Sentiment
     topic: Topic
+    names: tuple[Sentiment | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,28 +64,41 @@ class Classifier(Protocol):
         """Which model speaks."""
         ...
 
-    def classify(self, texts: Sequence[str]) -> list[Classification]:
-        """One classification per model text, in order. A text's labels do not depend on its neighbours."""
+    def classify(self, texts: Sequence[str], names: Sequence[Sequence[Span]] = ()) -> list[Classification]:
+        """One classification per model text, in order. A text's labels do not depend on its neighbours.
+
+        `names` tells for each text where the names stand that it is asked about; left out, none.
+        """
         ...
 
 
-def classification_of(p_sentiment: Sequence[float], p_topic: Sequence[float]) -> Classification:
-    """The classification for one row of the model's outputs: 3 and 20 probabilities in the order of the labels.
+def classification_of(
+    p_sentiment: Sequence[float], p_topic: Sequence[float], p_names: Sequence[Sequence[float] | None] = ()
+) -> Classification:
+    """The classification for one row of the model's outputs: 3 and 20 probabilities in the order of the labels, and 3 for
+    each name that was asked about.
 
     Probabilities are rounded to 6 decimals, so that what is computed in memory equals what is read back.
     """
-    negative, neutral, positive = (round(float(p), 6) for p in p_sentiment)
-    sentiment = max(range(len(SENTIMENTS)), key=p_sentiment.__getitem__)
     topic = max(range(len(TOPICS)), key=p_topic.__getitem__)
     return Classification(
-        Sentiment(SENTIMENTS[sentiment], negative, neutral, positive),
+        _sentiment_of(p_sentiment),
         Topic(TOPICS[topic], round(float(p_topic[topic]), 6)),
+        tuple(None if p is None else _sentiment_of(p) for p in p_names),
+    )
+
+
+def _sentiment_of(probabilities: Sequence[float]) -> Sentiment:
+    negative, neutral, positive = (round(float(p), 6) for p in probabilities)
+    return Sentiment(
+        SENTIMENTS[max(range(len(SENTIMENTS)), key=probabilities.__getitem__)], negative, neutral, positive
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A document read but not yet classified. `model_text` is empty where no model can label it."""
+    """A document read but not yet classified. `model_text` is empty where no model can label it. `names` tells where in it the
+    `companies` stand, in their order, where it names several: what it says of each is asked apart."""
 
     document: Document
     text: str
@@ -87,6 +106,7 @@ class Prepared:
     companies: tuple[CompanyLink, ...]
     model_text: str
     late: bool
+    names: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,19 +133,25 @@ class Enricher:
         title, body = normalise(document.title), normalise(document.text)
         text = f"{title}\n{body}" if title and body else title or body
         language = language_of(text, document.language)
+        companies = self._linker.link(text, document.published_at, document.symbols)
+        read = model_text(title, body) if language in self._languages else ""
         return Prepared(
             document=document,
             text=text,
             language=language,
-            companies=self._linker.link(text, document.published_at, document.symbols),
-            model_text=model_text(title, body) if language in self._languages else "",
+            companies=companies,
+            model_text=read,
             late=now is not None and document.published_at < now - self._lateness,
+            names=tuple(place_of(link.surface, read) for link in companies) if read and len(companies) > 1 else (),
         )
 
     def assemble(self, prepared: Prepared, classification: Classification | None) -> Enriched:
         """`prepared` with its classification; None where `prepared.model_text` is empty."""
         document = prepared.document
         repost_of = identity_of(document.source, document.repost_of) if document.repost_of else None
+        links = prepared.companies
+        if classification and classification.names:
+            links = tuple(replace(link, sentiment=own) for link, own in zip(links, classification.names, strict=True))
         labelled = LabelledDocument(
             identity=document.identity,
             id=document.id,
@@ -143,7 +169,7 @@ class Enricher:
             metadata=document.metadata,
             status="unlabelled" if classification is None else "labelled",
             late=prepared.late,
-            companies=prepared.companies,
+            companies=links,
             sentiment=classification.sentiment if classification else None,
             topic=classification.topic if classification else None,
             versions=self._versions if classification else None,
@@ -169,8 +195,10 @@ class Enricher:
         )
         companies = tuple(sorted({link.company for link in prepared.companies}))
         masters = [self._master.company(company) for company in companies]
+        told = {link.company: replace(summary, sentiment=link.sentiment) for link in links if link.sentiment}
         mentions = tuple(
-            Mention(company.id, company.sector, company.time_zone, len(companies), summary) for company in masters
+            Mention(company.id, company.sector, company.time_zone, len(companies), told.get(company.id, summary))
+            for company in masters
         )
         sectors = tuple(sorted({company.sector for company in masters}))
         return Enriched(labelled, mentions, WideRecord(companies, sectors, summary))

@@ -132,12 +132,14 @@ class Versions:
 @dataclass(frozen=True, slots=True)
 class CompanyLink:
     """One company that a text names: `surface` is the words that named it, `offset` where in the normalised
-    ``title\\ntext`` they stand, `how` the rule that accepted them."""
+    ``title\\ntext`` they stand, `how` the rule that accepted them. `sentiment` is what the text says of this company where it
+    names several and the model tells them apart; None where it is what the text says as a whole."""
 
     company: str
     surface: str
     offset: int
     how: Literal["cashtag", "ticker", "name", "alias", "symbol"]
+    sentiment: Sentiment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,8 @@ class DocumentSummary:
 @dataclass(frozen=True, slots=True)
 class Mention:
     """One company in one labelled document; keyed by company. `companies_in_document` ≥ 1 counts all of them:
-    a text that lists many is about none of them."""
+    a text that lists many is about none of them. The sentiment of `document` is here that of the company: its own where the
+    text names several and the model tells them apart."""
 
     company: str
     sector: str

@@ -8,6 +8,7 @@ import hashlib
 import html
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Final
 
 MAX_CHARACTERS: Final = 4096
@@ -33,6 +34,24 @@ def model_text(title: str, text: str) -> str:
         return body or head
     joint = " " if head.endswith(_SENTENCE_END) else ". "
     return _clean(f"{head}{joint}{body}")
+
+
+def place_of(words: str, text: str) -> tuple[int, int]:
+    """Where in the model text `text` the `words` of its document first stand alone, as (start, end); (0, 0) where they do
+    not."""
+    words = _clean(words)
+    start = text.find(words) if words else -1
+    while start >= 0:
+        end = start + len(words)
+        if not (text[start - 1 : start].isalnum() and words[0].isalnum()) and not text[end : end + 1].isalnum():
+            return start, end
+        start = text.find(words, start + 1)
+    return 0, 0
+
+
+def tokens_in(offsets: Sequence[tuple[int, int]], start: int, end: int) -> tuple[int, ...]:
+    """The places of the tokens that touch [start, end) of a text, given where each of its tokens stands."""
+    return tuple(place for place, (first, last) in enumerate(offsets) if max(first, start) < min(last, end))
 
 
 def _clean(text: str) -> str:

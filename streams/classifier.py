@@ -7,8 +7,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from processors.enrichment import Classification, ModelIdentity, classification_of
+from processors.enrichment import Classification, ModelIdentity, Span
 from processors.labels import SENTIMENTS, TOPICS
+from processors.model_input import place_of
 from streams.model_inputs import Batch, cannot_load, load_model
 
 
@@ -33,24 +34,31 @@ class EmbeddedClassifier:
         """Name, version, content hash and languages, as the model's files state them."""
         return self.inputs.model
 
-    def run(self, batch: Batch) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The model's outputs for one batch: float32 [rows, 3] and [rows, 20], softmax applied."""
+    def run(self, batch: Batch) -> dict[str, NDArray[np.float32]]:
+        """The outputs of one batch (see `Batch.outputs`), softmax applied: of texts [rows, labels], of tokens
+        [rows, length, 3]."""
         inputs = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask}
-        p_sentiment, p_topic = self._session.run(["p_sentiment", "p_topic"], inputs)
-        return p_sentiment, p_topic
+        return dict(zip(batch.outputs, self._session.run(batch.outputs, inputs), strict=True))
 
     def probabilities(self, texts: Sequence[str]) -> dict[str, NDArray[np.float64]]:
         """All probabilities of each head for model texts, in order: ``sentiment`` [texts, 3] and ``topic`` [texts, 20]."""
         found = {"sentiment": np.zeros((len(texts), len(SENTIMENTS))), "topic": np.zeros((len(texts), len(TOPICS)))}
         for batch in self.inputs.batches(texts):
             places = list(batch.places)
-            found["sentiment"][places], found["topic"][places] = self.run(batch)
+            outputs = self.run(batch)
+            for head, values in found.items():
+                values[places] = outputs[f"p_{head}"]
         return found
 
-    def classify(self, texts: Sequence[str]) -> list[Classification]:
-        """One classification per model text, in order."""
+    def names(self, texts: Sequence[str], name: str) -> NDArray[np.float64]:
+        """What model texts say of the words `name` in them, [texts, 3]: of a text without them, what it says as a whole."""
+        said = self.classify(texts, [[place_of(name, text)] for text in texts])
+        sentiments = [(answer.names and answer.names[0]) or answer.sentiment for answer in said]
+        return np.array([[one.negative, one.neutral, one.positive] for one in sentiments])
+
+    def classify(self, texts: Sequence[str], names: Sequence[Sequence[Span]] = ()) -> list[Classification]:
+        """One classification per model text, in order; `names` as in `processors.enrichment.Classifier`."""
         answers: dict[int, Classification] = {}
-        for batch in self.inputs.batches(texts):
-            rows = zip(batch.places, *self.run(batch), strict=True)
-            answers.update((place, classification_of(s.tolist(), t.tolist())) for place, s, t in rows)
+        for batch in self.inputs.batches(texts, names):
+            answers.update(zip(batch.places, batch.classifications(self.run(batch)), strict=True))
         return [answers[place] for place in range(len(texts))]

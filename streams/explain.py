@@ -6,10 +6,13 @@ one that labelled, and where it finds in the text that was kept the probability 
 """
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from processors.explanation import Explanation, explained
 from processors.labels import SENTIMENTS, TOPICS
@@ -67,26 +70,31 @@ class Explainer:
                 yield self._of(document, alert, document_of(document.identity))
 
     def _of(self, shown: EvidenceDocument, alert: Alert, whole: LabelledDocument | None) -> EvidenceWords:
+        name = ""
         if whole:
             text = model_text(normalise(whole.title), normalise(whole.text))
+            told_apart = [link for link in whole.companies if link.company == alert.company and link.sentiment]
+            name = told_apart[0].surface if told_apart else ""
         else:
             head, _, body = shown.excerpt.partition("\n")
             text = model_text(head, body)
-        if abs(self._negative(text) - shown.p_negative) > SAME:
+        with self._lock:
+            negative = float(self._asked([text], "sentiment", name)[0, SENTIMENTS.index("negative")])
+        if abs(negative - shown.p_negative) > SAME:
             return EvidenceWords(shown.identity, None, "text-cut")
-        return EvidenceWords(shown.identity, self._explained(text, "sentiment", alert.polarity))
+        return EvidenceWords(shown.identity, self._explained(text, "sentiment", alert.polarity, name))
 
-    def _negative(self, text: str) -> float:
+    def _asked(self, texts: Sequence[str], head: Head, name: str) -> NDArray[np.float64]:
+        """The probability of each label, of the texts as a whole or of what they say of `name`."""
+        return self._classifier.names(texts, name) if name else self._classifier.probabilities(texts)[head]
+
+    def _explained(self, text: str, head: Head, label: str | None, name: str = "") -> Explanation:
         with self._lock:
-            return float(self._classifier.probabilities([text])["sentiment"][0, SENTIMENTS.index("negative")])
+            return self._remembered(text, head, label, name)
 
-    def _explained(self, text: str, head: Head, label: str | None) -> Explanation:
-        with self._lock:
-            return self._remembered(text, head, label)
-
-    def _computed(self, text: str, head: Head, label: str | None) -> Explanation:
+    def _computed(self, text: str, head: Head, label: str | None, name: str) -> Explanation:
         return explained(
             self._classifier.inputs.read(text),
-            lambda parts: self._classifier.probabilities(parts)[head],
+            lambda parts: self._asked(parts, head, name),
             None if label is None else LABELS[head].index(label),
         )

@@ -15,7 +15,18 @@ from processors.clock import Clock
 from processors.enrichment import Classification, Classifier, Enriched, Enricher, ModelIdentity, Prepared
 from processors.errors import ConfigurationError, ModelError, PoisonError, TocsinError
 from processors.identity import partition_of
-from processors.messages import DeadLetter, Document, LabelledDocument, Mention, Origin, Stage, Tick, WideRecord
+from processors.messages import (
+    DeadLetter,
+    Document,
+    LabelledDocument,
+    Mention,
+    Origin,
+    Sentiment,
+    Stage,
+    Tick,
+    Topic,
+    WideRecord,
+)
 from processors.reordering import EventTimeDetector, Held, Judged
 from streams.codec import encode
 from streams.deadletters import dead_letter, refusal_of
@@ -53,16 +64,27 @@ class ModelLabeller:
 
     def label(self, prepared: Sequence[Prepared]) -> list[Classification | None]:
         """One answer per document, in order; all of them in one request."""
-        answers = iter(self.classifier.classify([item.model_text for item in prepared if item.model_text]))
+        asked = [item for item in prepared if item.model_text]
+        answers = iter(self.classifier.classify([item.model_text for item in asked], [item.names for item in asked]))
         return [next(answers) if item.model_text else None for item in prepared]
 
 
 @dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a model said of one text (see `text_of`): as a whole, and of each company of which it said another thing."""
+
+    text: int
+    sentiment: Sentiment
+    topic: Topic
+    companies: Mapping[str, Sentiment]
+
+
+@dataclass(frozen=True, slots=True)
 class RecordedLabeller:
-    """Repeats what a model said in an earlier run, by identity and text (see `text_of`)."""
+    """Repeats what a model said in an earlier run, by identity."""
 
     model: ModelIdentity
-    recorded: Mapping[str, tuple[int, Classification]]
+    recorded: Mapping[str, Recorded]
 
     def label(self, prepared: Sequence[Prepared]) -> list[Classification | PoisonError | None]:
         """One answer per document, in order. Raises ConfigurationError for a document the earlier run had not."""
@@ -71,17 +93,18 @@ class RecordedLabeller:
     def _recall(self, item: Prepared) -> Classification | PoisonError:
         identity = item.document.identity
         try:
-            text, classification = self.recorded[identity]
+            said = self.recorded[identity]
         except KeyError:
             raise ConfigurationError(
                 f"no recorded classification for {identity}: replay once without --classifications"
             ) from None
-        if text != text_of(item.document):
+        if said.text != text_of(item.document):
             return PoisonError(
                 "unrecorded-text",
                 f"{identity} has another text here than the one whose labels are recorded: replay without --classifications",
             )
-        return classification
+        names = tuple(said.companies.get(link.company) for link in item.companies) if item.names else ()
+        return Classification(said.sentiment, said.topic, names)
 
 
 def text_of(document: Document | LabelledDocument) -> int:

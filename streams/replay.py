@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from processors.clock import bucket_start
-from processors.enrichment import Classification, Enricher, ModelIdentity
+from processors.enrichment import Enricher, ModelIdentity
 from processors.errors import ConfigurationError, PoisonError
 from processors.messages import DeadLetter, Document, LabelledDocument, Tick
 from processors.reordering import EventTimeDetector
@@ -19,7 +19,7 @@ from streams.files import Progress, ordered
 from streams.observer import Observer, Watching
 from streams.outputs import OutputFolder, Summary
 from streams.partition_detector import reader_of
-from streams.pipeline import Event, Labeller, ModelLabeller, Pipeline, RecordedLabeller, text_of
+from streams.pipeline import Event, Labeller, ModelLabeller, Pipeline, Recorded, RecordedLabeller, text_of
 from streams.settings import Settings, load_master, settings_hash
 
 TICK_INTERVAL: Final = timedelta(seconds=5)
@@ -48,7 +48,7 @@ def recorded_labeller(path: Path) -> RecordedLabeller:
 
     Raises ConfigurationError, naming the line, where the file is no such record, or two models speak in it.
     """
-    recorded: dict[str, tuple[int, Classification]] = {}
+    recorded: dict[str, Recorded] = {}
     languages: set[str] = set()
     models: set[tuple[str, str, str]] = set()
     opener: Any = gzip.open if path.suffix == ".gz" else open
@@ -57,8 +57,9 @@ def recorded_labeller(path: Path) -> RecordedLabeller:
             for number, line in enumerate(lines, start=1):
                 document = decode(LabelledDocument, line)
                 if document.sentiment and document.topic and document.versions:
-                    said = Classification(document.sentiment, document.topic)
-                    recorded[document.identity] = text_of(document), said
+                    own = {link.company: link.sentiment for link in document.companies if link.sentiment}
+                    said = Recorded(text_of(document), document.sentiment, document.topic, own)
+                    recorded[document.identity] = said
                     languages.add(document.language)
                     versions = document.versions
                     models.add((versions.model, versions.model_version, versions.model_hash))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from processors.enrichment import Classification, ModelIdentity, classification_of
+from processors.enrichment import Classification, ModelIdentity, Span, classification_of
 from processors.labels import TOPICS
 
 
@@ -21,14 +21,21 @@ class WordClassifier:
         """A name that no real model has."""
         return ModelIdentity("words", "1", "0" * 16, self.languages)
 
-    def classify(self, texts: Sequence[str]) -> list[Classification]:
-        """One classification per text, in order."""
-        return [self._classify(set(re.findall(r"\w+", text.lower()))) for text in texts]
+    def classify(self, texts: Sequence[str], names: Sequence[Sequence[Span]] = ()) -> list[Classification]:
+        """One classification per text, in order; a name is judged by what stands between it and the next one."""
+        found = []
+        for text, spans in zip(texts, names or [()] * len(texts), strict=True):
+            own = []
+            for _, end in spans:
+                following = min((start for start, _ in spans if start >= end), default=len(text))
+                own.append(self._probabilities(text[end:following]) if end else None)
+            found.append(classification_of(self._probabilities(text), [1.0, *[0.0] * (len(TOPICS) - 1)], own))
+        return found
 
-    def _classify(self, words: set[str]) -> Classification:
-        p_topic = [1.0, *[0.0] * (len(TOPICS) - 1)]
+    def _probabilities(self, text: str) -> tuple[float, float, float]:
+        words = set(re.findall(r"\w+", text.lower()))
         if words & self.negative:
-            return classification_of((0.9, 0.06, 0.04), p_topic)
+            return 0.9, 0.06, 0.04
         if words & self.positive:
-            return classification_of((0.04, 0.06, 0.9), p_topic)
-        return classification_of((0.05, 0.9, 0.05), p_topic)
+            return 0.04, 0.06, 0.9
+        return 0.05, 0.9, 0.05

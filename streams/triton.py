@@ -6,20 +6,20 @@ answer came from the version that was checked, and what came is a distribution o
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from time import monotonic
 from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from tritonclient.grpc.aio import InferenceServerClient, InferInput
+from tritonclient.grpc.aio import InferenceServerClient, InferInput, InferRequestedOutput
 from tritonclient.utils import InferenceServerException
 
-from processors.enrichment import Classification, ModelIdentity, classification_of
+from processors.enrichment import Classification, ModelIdentity, Span
 from processors.errors import ConfigurationError, ModelError, PoisonError
-from processors.labels import SENTIMENTS, TOPICS
+from processors.labels import SENTIMENTS
 from processors.model_input import version_number
-from streams.model_inputs import Batch, ModelInputs
+from streams.model_inputs import OUTPUTS, Batch, ModelInputs
 from streams.service_settings import ServiceSettings, TritonSettings
 from streams.services.resilience import Breaker, waits
 
@@ -34,7 +34,6 @@ REFUSED: Final = "StatusCode.INVALID_ARGUMENT"
 GONE: Final = "StatusCode.NOT_FOUND"
 """The version that is asked for is not served any more."""
 
-OUTPUTS: Final = {"p_sentiment": len(SENTIMENTS), "p_topic": len(TOPICS)}
 SUM_TOLERANCE: Final = 1e-3
 WRONG_ANSWERS: Final = 3
 """So many in a row for one request, and the model is no good."""
@@ -54,7 +53,6 @@ _CHANNEL: Final = (
 _LOG: Final = logging.getLogger("tocsin")
 
 T = TypeVar("T")
-Outputs = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 class TritonClassifier:
@@ -119,8 +117,9 @@ class TritonClassifier:
                 "`tocsin models repository`, or set classifier.model"
             )
 
-    async def classify(self, texts: Sequence[str]) -> list[Answer]:
-        """One answer per model text, in order: requests of one length each, several at once.
+    async def classify(self, texts: Sequence[str], names: Sequence[Sequence[Span]] = ()) -> list[Answer]:
+        """One answer per model text, in order: requests of one length each, several at once. `names` as in
+        `processors.enrichment.Classifier`.
 
         Waits as long as the server is away. A text that the model refuses alone, while it reads others, is a
         PoisonError among the answers. Raises ConfigurationError where the server changed to another model, ModelError
@@ -128,7 +127,9 @@ class TritonClassifier:
         """
         if not texts:
             return []
-        batches = await asyncio.to_thread(self._inputs.batches, texts)  # the tokenizer lets go of the interpreter
+        batches = await asyncio.to_thread(
+            self._inputs.batches, texts, names
+        )  # the tokenizer lets go of the interpreter
         answers: list[Answer | None] = [None] * len(texts)
         for batch, found in zip(batches, await asyncio.gather(*map(self._answers, batches)), strict=True):
             for place, answer in zip(batch.places, found, strict=True):
@@ -191,11 +192,10 @@ class TritonClassifier:
                 if self._number and version != self._number:
                     continue  # another version answered, before its own was asked for
                 self._checked.add(version)
-            outputs = tuple(result.as_numpy(name) for name in OUTPUTS)
-            problem = problem_of(outputs, len(batch.places))
+            outputs = {name: result.as_numpy(name) for name in batch.outputs}
+            problem = problem_of(outputs, *batch.input_ids.shape)
             if not problem:
-                rows = zip(*(output.tolist() for output in outputs), strict=True)
-                return [classification_of(sentiment, topic) for sentiment, topic in rows]
+                return batch.classifications(outputs)
         raise ModelError(
             f"Triton at {self._settings.server} answered wrongly {WRONG_ANSWERS} times in a row: {problem}; "
             f"look at its log, and at the model {_named(self.model.name, self.model.version, self.model.hash)}"
@@ -213,7 +213,11 @@ class TritonClassifier:
             tensor.set_data_from_numpy(values)
             inputs.append(tensor)
         return await self._client.infer(
-            self._settings.model, inputs, model_version=self._number, client_timeout=self._settings.timeout
+            self._settings.model,
+            inputs,
+            model_version=self._number,
+            outputs=[InferRequestedOutput(name) for name in batch.outputs],
+            client_timeout=self._settings.timeout,
         )
 
     async def _answered(self, ask: Callable[[], Awaitable[T]]) -> T:
@@ -240,16 +244,17 @@ class TritonClassifier:
         raise AssertionError("waits end never")
 
 
-def problem_of(outputs: Sequence[NDArray[np.float32] | None], rows: int) -> str:
-    """Why `outputs` (of the sentiments, of the topics) cannot be used for so many rows; empty where they can."""
-    for (name, labels), output in zip(OUTPUTS.items(), outputs, strict=True):
+def problem_of(outputs: Mapping[str, NDArray[np.float32] | None], rows: int, length: int) -> str:
+    """Why `outputs`, by their names, cannot be used for so many rows of so many tokens; empty where they can."""
+    for name, output in outputs.items():
+        shape = (rows, OUTPUTS[name]) if name in OUTPUTS else (rows, length, len(SENTIMENTS))
         if output is None:
             return f"{name} is missing"
-        if output.shape != (rows, labels):
-            return f"{name} has the shape {list(output.shape)} instead of {[rows, labels]}"
+        if output.shape != shape:
+            return f"{name} has the shape {list(output.shape)} instead of {list(shape)}"
         if not np.isfinite(output).all():
             return f"{name} holds what is no number"
-        if output.min() < 0 or np.abs(output.sum(axis=1, dtype=np.float64) - 1).max() > SUM_TOLERANCE:
+        if output.min() < 0 or np.abs(output.sum(axis=-1, dtype=np.float64) - 1).max() > SUM_TOLERANCE:
             return f"{name} holds rows that are no probabilities"
     return ""
 

@@ -80,6 +80,24 @@ def train(
 
 
 @app.command()
+def names(
+    model: Annotated[Path, typer.Argument(help="Folder of a packaged model.")],
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder for the model with sentiment for each name.")],
+    config: Annotated[
+        Path | None, typer.Argument(help="Training configuration (TOML); that of the shipped model if absent.")
+    ] = None,
+) -> None:
+    """Add to a model what a text says of each company in it, and measure that; its other labels stay as they are."""
+    with _extra():
+        from models.config import DEFAULT_CONFIG, load_config
+        from models.names import add_names
+
+        measures = add_names(model, load_config(config or DEFAULT_CONFIG), data, out)
+    typer.echo(json.dumps(measures, indent=2))
+
+
+@app.command()
 def tunings(
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder for the runs; those that are finished are not trained again.")],

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from time import time
 from typing import Final, Protocol
 
-from processors.enrichment import Classification
+from processors.enrichment import Classification, Span
 from processors.errors import PoisonError
 from processors.messages import Tick
 from streams.services.enrich_intake import Intake, Message
@@ -35,8 +35,10 @@ class Event(Protocol):
 class Model(Protocol):
     """Whatever labels texts and may refuse some."""
 
-    async def classify(self, texts: Sequence[str]) -> Sequence[Classification | PoisonError]:
-        """One answer per text, in order."""
+    async def classify(
+        self, texts: Sequence[str], names: Sequence[Sequence[Span]]
+    ) -> Sequence[Classification | PoisonError]:
+        """One answer per text, in order; `names` as in `processors.enrichment.Classifier`."""
         ...
 
 
@@ -111,7 +113,10 @@ class Line:
     ) -> None:
         # 1. Labels, while the batch before may still be on its way.
         documents = [reading for reading in readings if not isinstance(reading.found, Tick)]
-        answers = iter(await self._model.classify([reading.model_text for reading in documents if reading.model_text]))
+        asked = [reading for reading in documents if reading.model_text]
+        answers = iter(
+            await self._model.classify([reading.model_text for reading in asked], [reading.names for reading in asked])
+        )
         now = round(time() * 1000)
         written = []
         for number, reading in enumerate(documents, start=1):

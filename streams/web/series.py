@@ -124,7 +124,7 @@ def _stories(documents: Sequence[LabelledDocument]) -> list[_Story]:
 
 
 def document_brief(document: LabelledDocument) -> dict[str, Any]:
-    """A document as lists show it."""
+    """A document as lists show it; `company_sentiments` holds those that it tells apart."""
     text = f"{document.title}\n{document.text}".strip()
     return {
         "identity": document.identity,
@@ -137,6 +137,7 @@ def document_brief(document: LabelledDocument) -> dict[str, Any]:
         "language": document.language,
         "companies": sorted({link.company for link in document.companies}),
         "sentiment": plain(document.sentiment),
+        "company_sentiments": {link.company: plain(link.sentiment) for link in document.companies if link.sentiment},
         "topic": plain(document.topic),
         "status": document.status,
         "late": document.late,

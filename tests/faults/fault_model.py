@@ -36,10 +36,16 @@ class TritonPythonModel:
         fault = json.loads(self._fault.read_text()) if self._fault.exists() else {"kind": ""}
         if fault["kind"] == "slow":
             time.sleep(fault["seconds"])
-        inputs = [pb_utils.get_input_tensor_by_name(request, "input_ids").as_numpy() for request in requests]
-        return [self._answer(ids, fault) for ids in inputs]
+        return [
+            self._answer(
+                pb_utils.get_input_tensor_by_name(request, "input_ids").as_numpy(),
+                fault,
+                request.requested_output_names(),
+            )
+            for request in requests
+        ]
 
-    def _answer(self, ids, fault):
+    def _answer(self, ids, fault, wanted):
         if fault["kind"] == "refuse" and np.isin(ids, fault["tokens"]).any():
             error = pb_utils.TritonError("a token that I do not know", pb_utils.TritonError.INVALID_ARG)
             return pb_utils.InferenceResponse(error=error)
@@ -57,4 +63,6 @@ class TritonPythonModel:
         if fault["kind"] == "shape":
             sentiment = sentiment[:-1]
         tensors = [pb_utils.Tensor("p_sentiment", sentiment), pb_utils.Tensor("p_topic", topic)]
+        if "p_company" in wanted:
+            tensors.append(pb_utils.Tensor("p_company", np.repeat(sentiment[:, None], ids.shape[1], axis=1)))
         return pb_utils.InferenceResponse(output_tensors=tensors)

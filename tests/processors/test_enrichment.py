@@ -41,6 +41,32 @@ def test_each_company_gets_one_mention_and_the_document_one_wide_record(enricher
     assert len({m.id for m in enriched.mentions}) == 2
 
 
+def test_each_of_several_companies_is_told_by_what_the_text_says_of_it(enricher: Enricher) -> None:
+    prepared = enricher.prepare(
+        document("Boeing soars &amp; rallies as Apple slips; GE waits", title="GE &amp; more"), NOW
+    )
+    assert [prepared.model_text[slice(*place)] for place in prepared.names] == ["GE", "Boeing", "Apple"]
+    up, down = (0.1, 0.2, 0.7), (0.8, 0.1, 0.1)
+    said = classification_of((0.3, 0.4, 0.3), [0.9, *[0.1 / 19] * 19], (None, up, down))
+    enriched = enricher.assemble(prepared, said)
+
+    labels = {mention.company: mention.document.sentiment.label for mention in enriched.mentions}
+    assert labels == {"GE": "neutral", "BA": "positive", "AAPL": "negative"}, "GE's: that of the text as a whole"
+    links = {link.company: link.sentiment for link in enriched.document.companies}
+    assert links == {"GE": None, "BA": said.names[1], "AAPL": said.names[2]}
+    assert enriched.document.sentiment == said.sentiment
+    assert enriched.wide is not None
+    assert enriched.wide.document.sentiment == said.sentiment
+
+
+def test_of_a_text_with_one_company_nothing_is_asked_apart(enricher: Enricher) -> None:
+    prepared = enricher.prepare(document("Boeing soars, Boeing slips"), NOW)
+    assert prepared.names == ()
+    enriched = enricher.assemble(prepared, NEGATIVE)
+    assert enriched.document.companies == prepared.companies
+    assert enriched.mentions[0].document.sentiment == NEGATIVE.sentiment
+
+
 def test_markup_and_entities_reach_neither_model_nor_evidence(enricher: Enricher) -> None:
     prepared = enricher.prepare(document("<p>Apple &amp; Boeing <b>fall</b></p>", title="Markets &gt; today"), NOW)
     enriched = enricher.assemble(prepared, NEGATIVE)

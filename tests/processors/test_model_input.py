@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.model_input import MAX_CHARACTERS, URL_WORD, model_text
+from processors.model_input import MAX_CHARACTERS, URL_WORD, model_text, place_of, tokens_in
 
 TEXTS = st.text(max_size=300) | st.lists(
     st.sampled_from(
@@ -55,3 +55,31 @@ def test_either_part_may_be_missing() -> None:
 
 def test_a_text_of_a_mebibyte_is_cut_before_it_is_worked_on() -> None:
     assert len(model_text("", "&amp;" * 200_000)) <= MAX_CHARACTERS
+
+
+def test_a_name_is_found_where_it_first_stands_alone_and_nowhere_else() -> None:
+    text = model_text("", "Pineapple, $TWTR and $T: Apple&#39;s  Mac, AT&amp;T Apple @Boeing https://x.y/Visa")
+    assert [text[slice(*place_of(name, text))] for name in ("Apple", "$T", "AT&amp;T", "@Boeing")] == [
+        "Apple",
+        "$T",
+        "AT&T",
+        "@Boeing",
+    ]
+    assert place_of("Apple", text)[0] == text.index("Apple's")
+    assert place_of("$T", text)[0] == text.index("$T:")
+    assert [place_of(name, text) for name in ("Visa", "apple", "", " ")] == [(0, 0)] * 4
+
+
+@given(TEXTS, TEXTS, TEXTS)
+def test_the_place_of_words_is_within_the_text_and_says_the_words(before: str, words: str, after: str) -> None:
+    text = model_text("", f"{before} {words} {after}")
+    start, end = place_of(words, text)
+    assert 0 <= start <= end <= len(text)
+    assert text[start:end] == (model_text("", words) if end else "")
+
+
+def test_the_tokens_of_a_name_are_those_that_touch_it() -> None:
+    offsets = [(0, 0), (0, 3), (3, 6), (7, 9), (0, 0)]
+    assert tokens_in(offsets, 0, 6) == (1, 2)
+    assert tokens_in(offsets, 4, 8) == (2, 3)
+    assert tokens_in(offsets, 6, 7) == tokens_in(offsets, 0, 0) == tokens_in(offsets, 10, 20) == ()

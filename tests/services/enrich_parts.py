@@ -96,7 +96,7 @@ def composer() -> Composer:
 class Words:
     """`WordClassifier`, asked as Triton is."""
 
-    async def classify(self, texts: Sequence[str]) -> list[Classification | PoisonError]:
+    async def classify(self, texts: Sequence[str], names: Any = ()) -> list[Classification | PoisonError]:
         return list(WordClassifier().classify(texts))
 
 

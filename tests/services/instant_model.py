@@ -19,9 +19,12 @@ REFUSED = -1
 
 class TritonPythonModel:
     def execute(self, requests):
-        return [self._answer(pb_utils.get_input_tensor_by_name(r, "input_ids").as_numpy()) for r in requests]
+        return [
+            self._answer(pb_utils.get_input_tensor_by_name(r, "input_ids").as_numpy(), r.requested_output_names())
+            for r in requests
+        ]
 
-    def _answer(self, ids):
+    def _answer(self, ids, wanted):
         if (ids == REFUSED).any():
             return pb_utils.InferenceResponse(
                 error=pb_utils.TritonError("a token that I do not know", pb_utils.TritonError.INVALID_ARG)
@@ -32,4 +35,6 @@ class TritonPythonModel:
         topic = np.full((len(ids), 20), 0.01, np.float32)
         topic[np.arange(len(ids)), sums % 20] = 0.81
         tensors = [pb_utils.Tensor("p_sentiment", sentiment), pb_utils.Tensor("p_topic", topic)]
+        if "p_company" in wanted:
+            tensors.append(pb_utils.Tensor("p_company", np.repeat(sentiment[:, None], ids.shape[1], axis=1)))
         return pb_utils.InferenceResponse(output_tensors=tensors)

@@ -52,7 +52,7 @@ class Held:
     def __init__(self) -> None:
         self.calls: list[asyncio.Future[None]] = []
 
-    async def classify(self, texts: Sequence[str]) -> list[Classification | PoisonError]:
+    async def classify(self, texts: Sequence[str], names: Any = ()) -> list[Classification | PoisonError]:
         call: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.calls.append(call)
         await call
@@ -144,7 +144,7 @@ def test_a_skipped_record_ends_the_line_and_nothing_more_is_taken() -> None:
 
 def test_a_refused_text_costs_one_document() -> None:
     class Choosy:
-        async def classify(self, texts: Sequence[str]) -> list[Classification | PoisonError]:
+        async def classify(self, texts: Sequence[str], names: Any = ()) -> list[Classification | PoisonError]:
             answers = await Words().classify(texts)
             return [
                 PoisonError("model-refused", "no") if "odd" in t else a for t, a in zip(texts, answers, strict=True)

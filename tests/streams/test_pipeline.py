@@ -97,7 +97,7 @@ def test_what_is_not_the_fault_of_one_record_ends_the_run(
 
 def test_a_model_that_fails_ends_the_run_with_a_clear_line() -> None:
     class Broken(WordClassifier):
-        def classify(self, texts: Any) -> list[Classification]:
+        def classify(self, texts: Any, names: Any = ()) -> list[Classification]:
             raise RuntimeError("no such kernel")
 
     with pytest.raises(ModelError, match=rf"words 1 failed on {COUNT} texts: RuntimeError: no such kernel"):

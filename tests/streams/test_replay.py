@@ -4,6 +4,7 @@ import gzip
 import json
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,24 @@ def test_recorded_classifications_give_the_same_alerts_without_a_model(tmp_path:
 
     replay_documents([source], tmp_path / "2", Settings(), recorded_labeller(tmp_path / "1" / DOCUMENTS), now=now)
 
+    for name in (ALERTS, DOCUMENTS, MENTIONS, SERIES, WIDE):
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
+
+
+def test_only_the_company_that_a_text_speaks_ill_of_rings_and_it_shows_what_is_said_of_it(tmp_path: Path) -> None:
+    documents = [replace(each, text=f"{each.text}; $BA has a record {each.id}") for each in scenario()]
+    source, now = write(tmp_path / "all.jsonl", documents), START + timedelta(days=365)
+    replay_documents([source], tmp_path / "1", Settings(), ModelLabeller(WordClassifier()), now=now)
+
+    surges = [alert for alert in lines(tmp_path / "1" / ALERTS) if alert["kind"] != "no-data"]
+    rang = {alert["series"] for alert in surges if alert["series_kind"].startswith("company")}
+    assert rang == {"company:AAPL"}
+    assert {shown["p_negative"] for alert in surges for shown in alert["evidence"]} == {0.9}
+    [indexed] = [one for one in lines(tmp_path / "1" / DOCUMENTS) if one["identity"] == "feed/720"]
+    said = {link["company"]: link["sentiment"]["label"] for link in indexed["companies"]}
+    assert said == {"AAPL": "negative", "BA": "positive"}
+
+    replay_documents([source], tmp_path / "2", Settings(), recorded_labeller(tmp_path / "1" / DOCUMENTS), now=now)
     for name in (ALERTS, DOCUMENTS, MENTIONS, SERIES, WIDE):
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
 

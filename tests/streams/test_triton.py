@@ -4,6 +4,7 @@ The real server is asked in `tests/services/test_enrich.py`.
 """
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -15,13 +16,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc import service_pb2_grpc
 
 from processors.enrichment import Classification
 from processors.errors import ConfigurationError, ModelError, PoisonError
+from processors.labels import SENTIMENTS
 from processors.model_input import version_number
-from streams.model_inputs import ModelInputs, load_model
+from streams.model_inputs import NAMES_OUTPUT, ModelInputs, load_model
 from streams.service_settings import ServiceSettings, TritonSettings
 from streams.services.resilience import Breaker
 from streams.settings import DEFAULT_MODEL
@@ -40,6 +43,13 @@ def probabilities(ids: NDArray[np.int64]) -> list[NDArray[np.float32]]:
         output[np.arange(len(ids)), sums % labels] = likely
         outputs.append(output)
     return outputs
+
+
+def of_tokens(ids: NDArray[np.int64]) -> NDArray[np.float32]:
+    """A sentiment for each token, which follows from the token."""
+    output = np.full((*ids.shape, 3), 0.05, np.float32)
+    np.put_along_axis(output, (ids % 3)[:, :, None], 0.9, axis=2)
+    return output
 
 
 class Server(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
@@ -97,6 +107,10 @@ class Server(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
         for name, output in zip(("p_sentiment", "p_topic"), outputs, strict=True):
             answer.outputs.add(name=name, datatype="FP32", shape=output.shape)
             answer.raw_output_contents.append(output.astype(np.float32).tobytes())
+        if NAMES_OUTPUT in [wanted.name for wanted in request.outputs]:
+            named = of_tokens(ids)
+            answer.outputs.add(name=NAMES_OUTPUT, datatype="FP32", shape=named.shape)
+            answer.raw_output_contents.append(named.tobytes())
         return answer
 
 
@@ -320,6 +334,28 @@ def test_an_error_inside_the_server_that_passes_costs_no_text() -> None:
 
 @given(st.integers(1, 4), st.floats(-1e-3, 1e-3), st.sampled_from((0.0, 2e-3, -2e-3)))
 def test_rows_must_sum_to_one_within_a_thousandth(rows: int, small: float, large: float) -> None:
-    outputs = [np.full((rows, labels), 1 / labels, np.float64) for labels in (3, 20)]
-    outputs[0][-1, 0] += small * 0.99 + large
-    assert bool(problem_of(outputs, rows)) == (abs(small * 0.99 + large) > 1e-3)  # type: ignore[arg-type]
+    shapes = {"p_sentiment": (rows, 3), "p_topic": (rows, 20), NAMES_OUTPUT: (rows, 16, 3)}
+    for name in shapes:
+        outputs = {each: np.full(shape, 1 / shape[-1], np.float64) for each, shape in shapes.items()}
+        outputs[name][-1, ..., 0] += small * 0.99 + large
+        assert bool(problem_of(outputs, rows, 16)) == (abs(small * 0.99 + large) > 1e-3)  # type: ignore[arg-type]
+
+
+def test_each_name_gets_the_sentiment_of_its_own_tokens_and_a_name_that_is_not_there_none() -> None:
+    texts = ["Boeing rises while Airbus falls", "Shares fall", "Boeing and Airbus " + "rise and fall " * 200]
+    names = [((0, 6), (19, 25), (0, 0)), (), ((11, 17), (len(texts[2]) - 5, len(texts[2]) - 1))]
+    server = Server()
+
+    async def work(client: Client) -> None:
+        first, second, third = await client.classifier.classify(texts, names)
+        assert isinstance(first, Classification) and isinstance(second, Classification)
+        assert isinstance(third, Classification)
+        for answer, name in ((first.names[0], "Boeing"), (first.names[1], "Airbus"), (third.names[0], "Airbus")):
+            expected_label = [SENTIMENTS[token(name) % 3]]
+            assert answer is not None and [answer.label] == expected_label, "one token each"
+        assert (first.names[2], second.names, third.names[1]) == (None, (), None)
+        assert sum(rows for rows, _ in server.requests) == 3, "names take no row of their own"
+
+    description = json.loads((DEFAULT_MODEL / "model.json").read_text()) | {"names": {"output": NAMES_OUTPUT}}
+    tells = ModelInputs(description, Tokenizer.from_file(str(DEFAULT_MODEL / "tokenizer.json")))
+    run(server, work, inputs=tells)

@@ -151,11 +151,17 @@ export function documentItem(document, more = []) {
       document.p_negative !== undefined && sentimentMark("negative", document.p_negative),
       document.status === "unlabelled" && h("span", { class: "faint" }, t("unlabelled")),
       h("span", { class: "faint" }, topicName(document.topic?.label ?? document.topic ?? "")),
-      (document.companies ?? []).map((company) => h("a", { class: "code", href: seriesLink(`company:${company}`) }, plain(company))),
+      (document.companies ?? []).map((company) => [h("a", { class: "code", href: seriesLink(`company:${company}`) }, plain(company)), own(document, company)]),
       url && h("a", { class: "faint", href: url, target: "_blank", rel: "noopener noreferrer nofollow" }, t("read-original"), " ↗"),
       more,
     ),
   );
+}
+
+/** What a document says of one of the companies that it tells apart. */
+function own(document, company) {
+  const said = document.company_sentiments?.[company];
+  return said && sentimentMark(said.label, said[said.label]);
 }
 
 function sentimentMark(label, probability) {
