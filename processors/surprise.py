@@ -118,8 +118,8 @@ def share_tail(least: float, total: float, alpha: float, beta: float) -> float:
         return 0.0
     # Summed away from the middle: the first term is the largest that matters, so none underflows that counts.
     if least > total * alpha / (alpha + beta):
-        return min(_share_sum(least, total, alpha, beta), 1.0)
-    return min(max(1.0 - _share_sum(total - least + 1, total, beta, alpha), 0.0), 1.0)
+        return float(min(_share_sum(least, total, alpha, beta), 1.0))
+    return float(min(max(1.0 - _share_sum(total - least + 1, total, beta, alpha), 0.0), 1.0))
 
 
 def _share_sum(least: float, total: float, alpha: float, beta: float) -> float:
