@@ -113,10 +113,11 @@ def _finish_joins(consumer: KafkaConsumer) -> None:
     """Have `consumer` go on joining its group until it has joined, once it began to.
 
     The client asks itself at each poll whether it has to join, and forgets a join under way when the answer has turned to
-    no. So it does where a leader joins again because it learned of partitions, as it does at every first start: once the
-    group has answered it knows them, and still has no share. If a poll's time is up just then, heartbeats stay off and
-    the partitions revoked for good, while `poll` turns round and round without a word. Seen in kafka-python 3.0.12, and no
-    later one is out; this can go once ``tests/services/test_group_joins.py`` finds that the client needs it no more.
+    no. So it does where a leader joins again only because it learned of partitions, as it does at nearly every start into
+    an empty group: once the group has answered it knows them, and has no share yet. If a poll's time is up just then,
+    heartbeats stay off and the partitions revoked for good, while `poll` turns round and round without a word. Seen in
+    kafka-python 3.0.12, and no later one is out; 2.3.3 asks in the same way. This can go once
+    ``tests/services/test_group_joins.py`` finds that the client needs it no more.
     """
     coordinator = consumer._coordinator
     needs_to = coordinator.need_rejoin
