@@ -10,7 +10,7 @@ lost or contradict the log.
 import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -277,17 +277,21 @@ def _ends(settings: Settings, topics: Topics, files: str) -> list[End]:
 
 
 def _end(reader: KafkaConsumer, place: TopicPartition, files: str) -> End:
-    """Looks back to the latest tick: what lies before it cannot be of a feed that has not ticked since."""
-    own: Mark | None = None
-    expired = bounds(reader, place)[0] > 0
-    for record in backwards(reader, place):
+    """Looks back to the latest tick: what lies before it cannot be of a feed that has not ticked since.
+
+    Where the feed at hand wrote, it looks further for how far that got: what a frozen one had under way may stand behind.
+    """
+    end = End(place, expired=bounds(reader, place)[0] > 0)
+    for number, record in enumerate(backwards(reader, place)):
         mark = Mark.of(record)
-        if own is None and mark and mark.files == files:
-            own = mark
-        if tick := tick_of(record):
+        if mark and mark.files == files and (end.own is None or mark.step > end.own.step):
+            end = replace(end, own=mark)
+        if end.tick is None and (tick := tick_of(record)):
             came = datetime.fromtimestamp(record.timestamp / 1000, UTC)
-            return End(place, tick, came, mark, own, expired)
-    return End(place, own=own, expired=expired)
+            end = replace(end, tick=tick, tick_came=came, tick_by=mark)
+        if end.tick and (end.own is None or number > _UNDER_WAY_RECORDS):
+            break
+    return end
 
 
 def _check_time(ends: Sequence[End], files: str, first: datetime | None, settings: Settings) -> None:

@@ -13,8 +13,6 @@ from streams.settings import Settings
 from streams.topics import Topics
 
 _GRACE_SECONDS: Final = 4
-_ANSWER_MS: Final = 2_000
-"""So long one that was frozen waits to hear whether it was given up, before it sends on."""
 
 
 class GivenUpError(RetryableError):
@@ -50,7 +48,9 @@ class FeedLease:
     def keep(self, silent: float) -> None:
         """Answer to the broker, `silent` seconds after the last time; call it now and then. Raises GivenUpError where the
         broker has given this feed up: it was frozen for longer than its session, or the broker was away."""
-        if not self._lease.keep(_ANSWER_MS if silent > SESSION_SECONDS else 0):
+        # After a long silence the client learns of that too late: what has become due would be sent before.
+        stays = silent < SESSION_SECONDS or self._lease.client in feeds(self._settings)
+        if not (stays and self._lease.keep()):
             raise GivenUpError("Kafka did not hear of this feed for so long that it gave it up")
 
     def _refusal(self) -> ConfigurationError:
@@ -62,6 +62,11 @@ class FeedLease:
 
 def feed_runs(settings: Settings) -> bool:
     """Whether a feed runs on the prefix, or was killed so recently that the broker still counts on it."""
+    return bool(feeds(settings))
+
+
+def feeds(settings: Settings) -> list[str]:
+    """The clients that the broker counts as feeds of the prefix."""
     group = Topics(settings.kafka).group("feed")
     until = monotonic() + ANSWER_SECONDS
     with admin(settings.kafka) as client, broker_errors(settings.kafka, "looking whether a feed runs"):
@@ -69,7 +74,7 @@ def feed_runs(settings: Settings) -> bool:
             try:
                 found = client.describe_groups([group])[group]
                 if found["error"] is None or found["group_state"] == "Dead":  # never joined, or forgotten
-                    return bool(found["members"])
+                    return [member["client_id"] for member in found["members"]]
             except RetriableError:
                 if monotonic() > until:
                     raise

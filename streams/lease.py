@@ -34,12 +34,14 @@ class Lease:
         self._settings, self._role = settings, role
         self._place = TopicPartition(Topics(settings.kafka).name("canary"), 0)
         self._membership = _Membership()
+        self.client = f"{role}-{time_ns()}"
+        """By which the broker tells it from others; the first by name is dealt the partition."""
 
     def __enter__(self) -> Self:
         self._consumer: KafkaConsumer = consumer(
             self._settings.kafka,
             group=Topics(self._settings.kafka).group(self._role),
-            client_id=f"{self._role}-{time_ns()}",  # members' names begin with it: the first by name is dealt the partition
+            client_id=self.client,  # members' names begin with it
             session_timeout_ms=1000 * SESSION_SECONDS,
             heartbeat_interval_ms=1000 * SESSION_SECONDS // 3,
             max_poll_interval_ms=_WEEK_MS,

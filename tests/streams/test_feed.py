@@ -193,7 +193,7 @@ def test_a_feed_that_was_frozen_and_given_up_finds_what_another_did_meanwhile(ka
     output = frozen.communicate(timeout=PATIENCE)[0].decode()
     assert frozen.returncode == 0 and "it goes on where it stood" in output and "there already" in output, output
     assert set(values(prefix)) == set(lines)
-    assert values(prefix).total() < 1500 + 500, "it sent on for a second or two"
+    assert values(prefix).total() < 1500 + 50, output
 
 
 def test_the_broker_may_be_killed_in_the_middle(kafka: Kafka, tmp_path: Path) -> None:
