@@ -2,16 +2,17 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import numpy as np
 import onnx
+import onnxruntime
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
-from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_dynamic, quantize_static
+from onnxruntime.quantization import QuantFormat, QuantType, quantize_dynamic, quantize_static
 from onnxruntime.quantization.calibrate import CalibrationDataReader
 from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
@@ -20,6 +21,9 @@ from models.onnx_model import OnnxModel, content_hash
 
 CALIBRATION_TEXTS: Final = 96
 """Texts that static quantisation takes its ranges from."""
+
+_PROBED: Final = 32
+_OUTLYING: Final = 4.0
 
 
 def restore_weights(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -59,9 +63,12 @@ def dynamic_int8(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def static_int8(
-    model: onnx.ModelProto, batches: Sequence[Mapping[str, NDArray[np.int64]]], method: CalibrationMethod
+    model: onnx.ModelProto, batches: Sequence[Mapping[str, NDArray[np.int64]]], spared: Collection[str] = ()
 ) -> onnx.ModelProto:
-    """int8 arithmetic with scales found on `batches` beforehand, by channel for weights; embeddings stored as int8."""
+    """int8 arithmetic with scales found on `batches` beforehand, by channel for weights; embeddings stored as int8.
+
+    The MatMul nodes named in `spared` are stored as int8 and computed in full precision.
+    """
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -77,14 +84,39 @@ def static_int8(
             Reader(),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=["MatMul"],
+            nodes_to_exclude=list(spared),
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            calibrate_method=method,
             extra_options={"MatMulConstBOnly": True},
         )
 
     return store_weights_as_int8(_through_files(model, quantise))
+
+
+def outlying(model: onnx.ModelProto, batches: Sequence[Mapping[str, NDArray[np.int64]]]) -> list[str]:
+    """Names of the MatMul nodes that one scale for all they read does not suit, on `batches`.
+
+    They lead back from the wide inner layer of a feed-forward block, and the largest value there is more than `_OUTLYING` times
+    the 99.9th percentile: a scale for it leaves the others no resolution.
+    """
+    rows = {tensor.name: tensor.dims[0] - tensor.dims[1] for tensor in model.graph.initializer if len(tensor.dims) == 2}
+    inputs = {
+        node.input[0]: node.name
+        for node in model.graph.node
+        if node.op_type == "MatMul" and rows.get(node.input[1], 0) > 0
+    }
+    probe = onnx.ModelProto()
+    probe.CopyFrom(model)
+    probe.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in inputs)
+    session = onnxruntime.InferenceSession(probe.SerializeToString(), providers=["CPUExecutionProvider"])
+    read = [session.run(list(inputs), dict(batch)) for batch in batches]
+    found = []
+    for column, node in enumerate(inputs.values()):
+        values = np.concatenate([np.abs(row[column]).ravel() for row in read])
+        if values.max() > _OUTLYING * np.quantile(values, 0.999):
+            found.append(node)
+    return found
 
 
 def weight_only_int8(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -123,12 +155,12 @@ def onnx_forms(model: Path, calibration: Sequence[str], out: Path) -> Iterator[t
     ``calibration`` are prepared texts that the model learnt from.
     """
     full = restore_weights(onnx.load(model / "model.onnx"))
-    batches = calibration_batches(OnnxModel(model), calibration[: 4 * CALIBRATION_TEXTS])
+    batches = calibration_batches(OnnxModel(model), calibration[:CALIBRATION_TEXTS])
     forms: dict[str, Callable[[], onnx.ModelProto]] = {
         "float32": lambda: full,
         "dynamic-int8": lambda: dynamic_int8(full),
-        "static-int8-minmax": lambda: static_int8(full, batches, CalibrationMethod.MinMax),
-        "static-int8-percentile": lambda: static_int8(full, batches, CalibrationMethod.Percentile),
+        "static-int8": lambda: static_int8(full, batches),
+        "static-int8-spared": lambda: static_int8(full, batches, outlying(full, batches[:_PROBED])),
         "weight-only-int8": lambda: weight_only_int8(full),
     }
     for name, make in forms.items():

@@ -15,7 +15,7 @@ from tiny import NAMES, NEGATIVE, POSITIVE
 from typer.testing import CliRunner
 
 from models.batching import EncodedSet
-from models.compression import restore_weights, write_form
+from models.compression import calibration_batches, outlying, restore_weights, write_form
 from models.config import DEFAULT_CONFIG, TrainingConfig, load_config
 from models.datasets import Example
 from models.evaluate import softmax
@@ -54,6 +54,23 @@ def test_the_shipped_package_becomes_the_network_that_it_was(tmp_path: Path) -> 
     said, temperatures = OnnxModel(threads=1).predict(TEXTS), temperatures_of(DEFAULT_MODEL)
     for name, logits in predict(network, encoded).items():
         assert np.allclose(softmax(logits, temperatures[name]), said[name], atol=1e-4)
+
+
+def test_what_one_scale_does_not_suit_is_spared(package: Path) -> None:
+    network = onnx.load(package / "model.onnx")
+    batches = calibration_batches(OnnxModel(package), [" ".join(NAMES[n : n + 12]) for n in range(8)])
+    assert outlying(network, batches) == []
+    (reader,) = (each for each in network.graph.node if each.name.endswith("layer.0/output/dense/MatMul"))
+    loud = np.zeros((14, 128), np.float32)
+    loud[0, 0] = 500  # one of 1,792 values: rarer than one in a thousand
+    added = onnx.numpy_helper.from_array(loud, "added")
+    network.graph.initializer.append(added)
+    read = reader.input[0]
+    reader.input[0] = "raised"
+    network.graph.node.insert(
+        list(network.graph.node).index(reader), onnx.helper.make_node("Add", [read, "added"], ["raised"])
+    )
+    assert outlying(network, batches) == [reader.name]
 
 
 def test_tokens_that_no_text_needs_can_be_left_out(package: Path, config: TrainingConfig, tmp_path: Path) -> None:
@@ -110,7 +127,7 @@ encoder = {{ path = "{encoder_folder}", max_length = 32 }}
     assert found["texts"] == 60
     forms = found["forms"]
     assert list(forms) == [
-        *("shipped", "float32", "dynamic-int8", "static-int8-minmax", "static-int8-percentile", "weight-only-int8"),
+        *("shipped", "float32", "dynamic-int8", "static-int8", "static-int8-spared", "weight-only-int8"),
         *("vocabulary", "thinned-25", "thinned-50", "package"),
     ]
     assert forms["package"]["heads"] == forms["shipped"]["heads"] == forms["float32"]["heads"]
