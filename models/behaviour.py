@@ -1,8 +1,9 @@
 """Behaviour in small: cases written by hand, phenomenon by phenomenon, in the manner of CheckList (Ribeiro et al. 2020).
 
-A case (a row of ``behaviour.tsv``) names what is expected: a label; that a label is not given; the same label as another
-text (``against``) gets; or that the sentiment moves in a direction against the other text. The cases were written by someone
-who had read neither the model's training texts nor its answers, and no expectation was changed afterwards.
+A case (a row of `CASES`) names what is expected: a label; that a label is not given; the same label as another
+text (``against``) gets; or that the sentiment moves in a direction against the other text. The cases are of two hands,
+neither of which had read the model's training texts or its answers, nor the second the cases of the first; no expectation was
+changed afterwards. The lexicon beside the model (`models.lexicon`) is of the first hand.
 """
 
 import csv
@@ -21,7 +22,12 @@ from processors.labels import SENTIMENTS
 from processors.model_input import model_text
 from processors.normalise import normalise
 
-CASES: Final = Path(__file__).parent / "behaviour.tsv"
+CASES: Final = {
+    hand: Path(__file__).parent / name
+    for hand, name in (("first", "behaviour.tsv"), ("second", "behaviour_second.tsv"))
+}
+"""The files of the cases, by who wrote them."""
+
 COLUMNS: Final = ["phenomenon", "expected", "text", "against"]
 
 EXPECTED: Final = (
@@ -34,12 +40,13 @@ EXPECTED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One row: `text` is tried, beside `against` where the expectation is a relation (empty else)."""
+    """One row: `text` is tried, beside `against` where the expectation is a relation (empty else). `hand` wrote it."""
 
     phenomenon: str
     expected: str
     text: str
     against: str
+    hand: str
 
     @property
     def is_relation(self) -> bool:
@@ -47,8 +54,8 @@ class Case:
         return self.expected == "same" or self.expected.startswith(("more-", "less-"))
 
 
-def load_cases(path: Path = CASES) -> list[Case]:
-    """The cases in a file of tab-separated rows. Raises ConfigurationError, naming the row, for one that says nothing sound."""
+def load_cases(path: Path, hand: str) -> list[Case]:
+    """The cases in a file of tab-separated rows, all of one `hand`. Raises ConfigurationError, naming the row, for one that says nothing sound."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             header, *rows = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
@@ -62,7 +69,8 @@ def load_cases(path: Path = CASES) -> list[Case]:
             raise ConfigurationError(
                 f"{path}, row {number}: expected {COLUMNS}, `expected` one of {', '.join(EXPECTED)}"
             )
-        case = Case(*row)
+        phenomenon, expected, text, against = row
+        case = Case(phenomenon, expected, text, against, hand)
         if case.is_relation != bool(case.against):
             raise ConfigurationError(
                 f"{path}, row {number}: `against` is for {', '.join(EXPECTED[6:])}, and needed there"
@@ -74,19 +82,25 @@ def load_cases(path: Path = CASES) -> list[Case]:
 def behaviour(cases: Sequence[Case], classifiers: Mapping[str, Ask]) -> dict[str, Any]:
     """How many cases of each phenomenon every one of `classifiers` (sentiments of model texts) passes, and which it fails.
 
-    JSON-ready: by classifier and phenomenon ``passed``, ``cases`` and the 95 % Wilson interval of the share; the same over all.
+    JSON-ready: by classifier and phenomenon ``passed``, ``cases`` and the 95 % Wilson interval of the share; the same over all,
+    and the same again for each hand (``hands``).
     """
-    phenomena = list(dict.fromkeys(case.phenomenon for case in cases))
+    hands = list(dict.fromkeys(case.hand for case in cases))
     result: dict[str, Any] = {"cases": len(cases), "classifiers": {}}
     for name, ask in classifiers.items():
         found, other = ask([_read(case.text) for case in cases]), ask([_read(case.against) for case in cases])
         passed = np.array([passes(*row) for row in zip(cases, found, other, strict=True)])
-        of = np.array([case.phenomenon for case in cases])
         result["classifiers"][name] = {
-            "all": share(int(passed.sum()), len(cases)),
-            "phenomena": {each: share(int(passed[of == each].sum()), int((of == each).sum())) for each in phenomena},
+            **_counted(cases, passed),
+            "hands": {
+                hand: _counted(
+                    [case for case in cases if case.hand == hand], passed[[case.hand == hand for case in cases]]
+                )
+                for hand in hands
+            },
             "failed": [
                 {
+                    "hand": case.hand,
                     "phenomenon": case.phenomenon,
                     "expected": case.expected,
                     "text": case.text,
@@ -98,6 +112,15 @@ def behaviour(cases: Sequence[Case], classifiers: Mapping[str, Ask]) -> dict[str
             ],
         }
     return result
+
+
+def _counted(cases: Sequence[Case], passed: NDArray[np.bool_]) -> dict[str, Any]:
+    of = np.array([case.phenomenon for case in cases])
+    phenomena = dict.fromkeys(of.tolist())
+    return {
+        "all": share(int(passed.sum()), len(cases)),
+        "phenomena": {each: share(int(passed[of == each].sum()), int((of == each).sum())) for each in phenomena},
+    }
 
 
 def passes(case: Case, found: NDArray[np.float64], other: NDArray[np.float64]) -> bool:

@@ -78,22 +78,32 @@ def behaviour(
     def ask(asked: Sequence[str]) -> "NDArray[np.float64]":
         return network.predict(asked)["sentiment"]
 
-    measured = behaviour(load_cases(cases or CASES), {"model": ask, "lexicon": sentiments})
+    files = {cases.stem: cases} if cases else CASES
+    tried = [case for hand, path in files.items() for case in load_cases(path, hand)]
+    measured = behaviour(tried, {"model": ask, "lexicon": sentiments})
     named = {key: network.description[key] for key in ("name", "version", "hash")}
     record: dict[str, Any] = {"model": named, **measured}
     ours, theirs = (measured["classifiers"][name] for name in ("model", "lexicon"))
-    terminal.echo(f"{'phenomenon':<26} {'cases':>5}  {'model passes (95 %)':<24} {'lexicon':<8}")
-    for name, row in [*ours["phenomena"].items(), ("all", ours["all"])]:
-        other = theirs["all"] if name == "all" else theirs["phenomena"][name]
-        low, high = row["interval_95"]
-        passed = f"{row['passed'] / row['cases']:.0%} ({low:.0%} to {high:.0%})"
-        terminal.echo(f"{name:<26} {row['cases']:>5}  {passed:<24} {other['passed'] / other['cases']:.0%}")
+    hands = list(ours["hands"])
+    if len(hands) > 1:
+        for hand in hands:
+            _print_shares(f"cases of the {hand} hand", ours["hands"][hand], theirs["hands"][hand])
+    _print_shares("cases of all hands" if len(hands) > 1 else "phenomenon", ours, theirs)
     if failed:
         for case in ours["failed"]:
             terminal.echo(f"{case['phenomenon']}: {case['expected']}: {case['text']}")
     if data:
         record["changes"] = _changes(data, texts, ask)
     write_report(record, report)
+
+
+def _print_shares(title: str, ours: dict[str, Any], theirs: dict[str, Any]) -> None:
+    terminal.echo(f"{title:<26} {'cases':>5}  {'model passes (95 %)':<24} {'lexicon':<8}")
+    for name, row in [*ours["phenomena"].items(), ("all", ours["all"])]:
+        other = theirs["all"] if name == "all" else theirs["phenomena"][name]
+        low, high = row["interval_95"]
+        passed = f"{row['passed'] / row['cases']:.0%} ({low:.0%} to {high:.0%})"
+        terminal.echo(f"{name:<26} {row['cases']:>5}  {passed:<24} {other['passed'] / other['cases']:.0%}")
 
 
 def _changes(data: Path, count: int, ask: "Ask") -> dict[str, Any]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models.behaviour import COLUMNS, Case, behaviour, load_cases, passes
+from models.behaviour import CASES, COLUMNS, Case, behaviour, load_cases, passes
 from models.lexicon import polarities, sentiments
 from models.perturbation import CHANGES, perturbed
 from processors.errors import ConfigurationError
@@ -18,13 +18,17 @@ from processors.errors import ConfigurationError
 NEGATIVE, NEUTRAL, POSITIVE = (np.array(row) for row in ([0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.1, 0.1, 0.8]))
 
 
-def test_the_suite_is_as_large_as_promised_and_says_nothing_twice() -> None:
-    cases = load_cases()
-    counts = Counter(case.phenomenon for case in cases)
-    assert len(cases) >= 300
-    assert len(counts) >= 15
-    assert min(counts.values()) >= 14
-    assert len({(case.text, case.against) for case in cases}) == len(cases)
+def test_each_hand_wrote_as_much_as_promised_and_said_nothing_twice() -> None:
+    counts = {}
+    for hand, path in CASES.items():
+        cases = load_cases(path, hand)
+        counts[hand] = Counter(case.phenomenon for case in cases)
+        assert len(cases) >= 300
+        assert min(counts[hand].values()) >= 14
+        assert len({(case.text, case.against) for case in cases}) == len(cases)
+    assert len(counts) == 2
+    assert counts["first"].keys() == counts["second"].keys()
+    assert len(counts["first"]) >= 15
 
 
 @pytest.mark.parametrize(
@@ -45,11 +49,15 @@ def test_the_suite_is_as_large_as_promised_and_says_nothing_twice() -> None:
 def test_a_case_passes_where_the_answer_is_as_expected(
     expected: str, found: NDArray[np.float64], other: NDArray[np.float64], passed: bool
 ) -> None:
-    assert passes(Case("any", expected, "text", "other"), found, other) is passed
+    assert passes(Case("any", expected, "text", "other", "first"), found, other) is passed
 
 
 def test_every_phenomenon_is_counted_and_every_failure_told() -> None:
-    cases = [Case("a", "negative", "loss", ""), Case("a", "positive", "loss", ""), Case("b", "same", "gain", "gains")]
+    cases = [
+        Case("a", "negative", "loss", "", "first"),
+        Case("a", "positive", "loss", "", "second"),
+        Case("b", "same", "gain", "gains", "second"),
+    ]
     [(name, found)] = behaviour(cases, {"lexicon": sentiments})["classifiers"].items()
     assert name == "lexicon"
     assert {each: (row["passed"], row["cases"]) for each, row in found["phenomena"].items()} == {
@@ -57,6 +65,9 @@ def test_every_phenomenon_is_counted_and_every_failure_told() -> None:
         "b": (1, 1),
     }
     assert found["all"]["passed"] == 2
+    by_hand = {hand: (row["all"]["passed"], row["all"]["cases"]) for hand, row in found["hands"].items()}
+    assert by_hand == {"first": (1, 1), "second": (1, 2)}
+    assert list(found["hands"]["first"]["phenomena"]) == ["a"]
     assert [(case["phenomenon"], case["expected"]) for case in found["failed"]] == [("a", "positive")]
 
 
@@ -67,7 +78,7 @@ def test_a_row_that_is_no_case_is_named(tmp_path: Path, row: str) -> None:
     path = tmp_path / "cases.tsv"
     path.write_text("\t".join(COLUMNS) + f"\nplain\tneutral\tmeeting\t\n{row}\n", encoding="utf-8")
     with pytest.raises(ConfigurationError, match="row 3"):
-        load_cases(path)
+        load_cases(path, "own")
 
 
 def test_the_lexicon_counts_words_and_turns_them_after_a_negation() -> None:
