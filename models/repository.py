@@ -1,6 +1,7 @@
-"""The model repository that Triton serves: one model, one signature, in the form that a server can run.
+"""The model repository that Triton serves: one model for each language, in the form that a server can run.
 
-``DIR/tocsin/config.pbtxt`` says how it is served, ``DIR/tocsin/N/`` holds its files. N follows from the content hash, so
+``DIR/tocsin/config.pbtxt`` says how it is served, ``DIR/tocsin/N/`` holds its files; models for other languages stand
+beside it in folders such as ``DIR/tocsin-zh``. N follows from the content hash, so
 that an answer tells by its version whether it came from the model that a client knows.
 """
 
@@ -17,7 +18,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
 from processors.errors import ConfigurationError, ModelError
-from processors.model_input import model_hash, version_number
+from processors.model_input import model_hash, served_name, version_number
 
 Backend = Literal["onnxruntime", "python"]
 Device = Literal["gpu", "cpu"]
@@ -62,6 +63,7 @@ class Packaged:
     lengths: tuple[int, ...]
     outputs: tuple[tuple[str, tuple[int, ...]], ...]
     """Name and shape of each output, without the batch; -1 is the length of the text."""
+    languages: tuple[str, ...] = ("en",)
 
     @property
     def number(self) -> int:
@@ -75,30 +77,36 @@ def write_repository(
     backend: Backend,
     device: Device,
     *,
+    others: Sequence[Path] = (),
     threads: int = 0,
     fp16: bool = False,
     engine_cache: Path = ENGINE_CACHE,
 ) -> Packaged:
     """Write the repository `out` for the packaged model in the folder `model`; it appears whole or not at all.
 
-    `threads` of one instance on a CPU, 0 for one per core; `fp16` lets TensorRT compute in half precision, and it keeps
+    `others` are packaged models for other languages, which are served beside it (see `served_name`). `threads` of one instance on a CPU, 0 for one per core; `fp16` lets TensorRT compute in half precision, and it keeps
     its engines in `engine_cache`, a folder of the server's. An earlier repository at `out` is replaced. Raises ConfigurationError where `out` is something else or cannot be written,
     ModelError for a model that is damaged.
     """
     if fp16 and (backend, device) != ("onnxruntime", "gpu"):
         raise ConfigurationError("fp16 needs TensorRT: --backend onnxruntime --device gpu")
     packaged = read_package(model)
-    config = model_config(packaged, backend, device, threads)
-    if (backend, device) == ("onnxruntime", "gpu"):
-        config.optimization.CopyFrom(_tensorrt(packaged, engine_cache, fp16=fp16))
+    beside = [(folder, read_package(folder)) for folder in others]
+    named = [served_name(MODEL_NAME, each.languages) for _, each in beside]
+    if len(set(named)) < len(named):
+        raise ConfigurationError(f"two of the other models read one language: {', '.join(map(str, others))}")
     with _replaced_folder(out) as part:
-        version = part / MODEL_NAME / str(packaged.number)
-        version.mkdir(parents=True)
-        (part / MODEL_NAME / "config.pbtxt").write_text(text_format.MessageToString(config), encoding="utf-8")
-        for name in ("model.onnx", "tokenizer.json", "model.json"):
-            shutil.copyfile(model / name, version / name)
-        if backend == "python":
-            shutil.copyfile(PYTHON_BACKEND, version / "model.py")
+        for name, (folder, each) in zip([MODEL_NAME, *named], [(model, packaged), *beside], strict=True):
+            config = model_config(each, backend, device, threads, name)
+            if (backend, device) == ("onnxruntime", "gpu"):
+                config.optimization.CopyFrom(_tensorrt(each, engine_cache, fp16=fp16))
+            version = part / name / str(each.number)
+            version.mkdir(parents=True)
+            (part / name / "config.pbtxt").write_text(text_format.MessageToString(config), encoding="utf-8")
+            for file in ("model.onnx", "tokenizer.json", "model.json"):
+                shutil.copyfile(folder / file, version / file)
+            if backend == "python":
+                shutil.copyfile(PYTHON_BACKEND, version / "model.py")
     return packaged
 
 
@@ -117,6 +125,7 @@ def read_package(folder: Path) -> Packaged:
             description["hash"],
             tuple(description["lengths"]),
             tuple(outputs),
+            tuple(description["languages"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{folder}: not a packaged model ({error!r})") from error
@@ -125,10 +134,10 @@ def read_package(folder: Path) -> Packaged:
     return packaged
 
 
-def model_config(packaged: Packaged, backend: Backend, device: Device, threads: int) -> Any:
-    """The ``inference.ModelConfig`` by which Triton serves `packaged`."""
+def model_config(packaged: Packaged, backend: Backend, device: Device, threads: int, name: str = MODEL_NAME) -> Any:
+    """The ``inference.ModelConfig`` by which Triton serves `packaged` under the name `name`."""
     return pb.ModelConfig(
-        name=MODEL_NAME,
+        name=name,
         backend=backend,
         max_batch_size=MAX_BATCH_SIZE,
         input=[
@@ -233,5 +242,8 @@ def _is_ours(folder: Path) -> bool:
     """An empty folder, or one with a repository and nothing beside."""
     if not folder.is_dir():
         return False
-    names = {path.name for path in folder.iterdir()}
-    return not names or (names == {MODEL_NAME} and (folder / MODEL_NAME / "config.pbtxt").is_file())
+    models = [*folder.iterdir()]
+    return not models or (
+        MODEL_NAME in (model.name for model in models)
+        and all(model.name.startswith(MODEL_NAME) and (model / "config.pbtxt").is_file() for model in models)
+    )

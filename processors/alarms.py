@@ -88,7 +88,7 @@ class Alarms:
                 self._buckets, series, expected, exposure, self._alike(series), end, since, self._settings
             )
         ]
-        if model != self._history.era.model:
+        if not self._history.era.knows(model):
             found = [assessment._replace(by_share=None, share_chance=None, is_higher=False) for assessment in found]
         incident = watch.open
         kind: IncidentKind = "sentiment"

@@ -15,7 +15,7 @@ from processors.incidents import Watch
 from processors.ledger import Counted, Ledger, key_of, origin_of
 from processors.messages import Alert, DocumentSummary, Mention, SeriesPoint, Tick, Unlabelled, Versions, WideRecord
 from processors.owners import STORY, TERMS, Owners
-from processors.past import Progress, Series
+from processors.past import Progress, Series, model_of
 from processors.points import point_of
 from processors.seasons import DAY, HOUR, utc_offset
 from processors.series import WIDE, owner_of, series_of_mention, series_of_wide
@@ -209,7 +209,7 @@ class Detector:
         utc_offset(record.time_zone, second // HOUR)  # refuses an unknown zone before anything changed
 
         at = second if reached is None else max(second, reached)
-        model = f"{document.versions.model_hash}/{document.versions.dictionary_hash}"
+        model = model_of(document)
         sighting = self._owners.add(record.owner, document)
         self._begin(record, second, at, model)
         alerts: list[Alert] = []

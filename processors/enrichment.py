@@ -4,12 +4,13 @@ Two steps with the model's work between them, so that services and replay put it
 `Enricher.prepare` reads one document, `Enricher.assemble` joins it with its classification.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from processors.companies import CompanyMaster
+from processors.errors import ConfigurationError
 from processors.identity import identity_of
 from processors.labels import SENTIMENTS, TOPICS
 from processors.language import language_of
@@ -95,6 +96,20 @@ def _sentiment_of(probabilities: Sequence[float]) -> Sentiment:
     )
 
 
+def models_by_language(models: Iterable[ModelIdentity]) -> dict[str, ModelIdentity]:
+    """The model that reads each language. Raises ConfigurationError where two read the same."""
+    found: dict[str, ModelIdentity] = {}
+    for model in models:
+        for language in sorted(model.languages):
+            other = found.setdefault(language, model)
+            if other is not model:
+                raise ConfigurationError(
+                    f"the models {other.name} {other.version} and {model.name} {model.version} both read {language!r}: "
+                    "each language has one model; see classifier.model and classifier.others"
+                )
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A document read but not yet classified. `model_text` is empty where no model can label it. `names` tells where in it the
@@ -119,14 +134,21 @@ class Enriched:
 
 
 class Enricher:
-    """Reads documents with one company master, for one model, under one hash of settings."""
+    """Reads documents with one company master, for `models` of different languages, under one hash of settings.
 
-    def __init__(self, master: CompanyMaster, model: ModelIdentity, settings_hash: str, lateness: timedelta) -> None:
+    Raises ConfigurationError where two models read the same language.
+    """
+
+    def __init__(
+        self, master: CompanyMaster, models: Iterable[ModelIdentity], settings_hash: str, lateness: timedelta
+    ) -> None:
         self._master = master
         self._linker = Linker(master)
-        self._languages = model.languages
         self._lateness = lateness
-        self._versions = Versions(model.name, model.version, model.hash, master.hash, settings_hash)
+        self._versions = {
+            language: Versions(model.name, model.version, model.hash, master.hash, settings_hash)
+            for language, model in models_by_language(models).items()
+        }
 
     def prepare(self, document: Document, now: datetime | None) -> Prepared:
         """Everything about `document` that needs no model. `now` is the clock (UTC), None before the first tick."""
@@ -134,7 +156,7 @@ class Enricher:
         text = f"{title}\n{body}" if title and body else title or body
         language = language_of(text, document.language)
         companies = self._linker.link(text, document.published_at, document.symbols)
-        read = model_text(title, body) if language in self._languages else ""
+        read = model_text(title, body) if language in self._versions else ""
         return Prepared(
             document=document,
             text=text,
@@ -146,8 +168,9 @@ class Enricher:
         )
 
     def assemble(self, prepared: Prepared, classification: Classification | None) -> Enriched:
-        """`prepared` with its classification; None where `prepared.model_text` is empty."""
+        """`prepared` with the classification by the model of its language; None where `prepared.model_text` is empty."""
         document = prepared.document
+        versions = self._versions[prepared.language] if classification else None
         repost_of = identity_of(document.source, document.repost_of) if document.repost_of else None
         links = prepared.companies
         if classification and classification.names:
@@ -172,9 +195,9 @@ class Enricher:
             companies=links,
             sentiment=classification.sentiment if classification else None,
             topic=classification.topic if classification else None,
-            versions=self._versions if classification else None,
+            versions=versions,
         )
-        if classification is None:
+        if classification is None or versions is None:
             return Enriched(labelled)
         summary = DocumentSummary(
             identity=document.identity,
@@ -191,7 +214,7 @@ class Enricher:
             url=document.url,
             language=prepared.language,
             late=prepared.late,
-            versions=self._versions,
+            versions=versions,
         )
         companies = tuple(sorted({link.company for link in prepared.companies}))
         masters = [self._master.company(company) for company in companies]
@@ -202,6 +225,11 @@ class Enricher:
         )
         sectors = tuple(sorted({company.sector for company in masters}))
         return Enriched(labelled, mentions, WideRecord(companies, sectors, summary))
+
+
+def places_of(prepared: Sequence[Prepared], model: ModelIdentity) -> list[int]:
+    """The places of those documents that `model` is to read."""
+    return [place for place, item in enumerate(prepared) if item.model_text and item.language in model.languages]
 
 
 def _excerpt(text: str) -> str:

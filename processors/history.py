@@ -103,7 +103,7 @@ class History:
         self.baselines.replace(series, baseline)
 
     def observe_model(self, day: int, model: str) -> None:
-        """Counts a document that `model` (with its dictionary) labelled."""
+        """Counts a document that `model` labelled (see `processors.past.model_of`)."""
         name = str(day)
         documents = (self.models.get(name) or self.models.edit(name, Models)).documents
         self._changes.put(documents, model, documents.get(model, 0) + 1)
@@ -182,9 +182,7 @@ class History:
         exposures = {name: self._exposure_of_day(name, day) for name, _, _ in before}
         models = self.models.get(str(day))
         if models is not None:
-            model = max(sorted(models.documents), key=models.documents.__getitem__)
-            if model != era.model:
-                era.model, era.epoch = model, era.epoch + 1
+            era.follow(models.documents)
             self.models.drop(str(day))
         era.live_days += any(hour // DAY == day for hour in self._buckets.of(FEED))
         for series, expected, baseline in before:

@@ -8,7 +8,7 @@ import hashlib
 import html
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 MAX_CHARACTERS: Final = 4096
@@ -74,3 +74,8 @@ def version_number(hash: str) -> int:
     """The version of the model with this content hash as Triton counts it: a positive integer that differs where the
     content does."""
     return int(hash[:7], 16) + 1
+
+
+def served_name(first: str, languages: Collection[str]) -> str:
+    """What Triton calls a model that reads `languages`, beside the one that it calls `first`: ``tocsin-zh``."""
+    return f"{first}-{min(languages)}"

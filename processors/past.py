@@ -1,9 +1,10 @@
 """What a partition remembers of its past, piece by piece: series, days, models and hours of the week."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Self
+from typing import Any, Final, Self
 
-from processors.messages import Versions
+from processors.messages import DocumentSummary, Versions
 from processors.seasons import WEEK
 
 
@@ -30,11 +31,26 @@ class Series:
         return cls(*packed)
 
 
+_FIRST_LANGUAGE: Final = "en"  # it was the only one once, and states that were kept then name no language
+
+
+def model_of(document: DocumentSummary) -> str:
+    """What labelled `document`, as far as shares depend on it: model, dictionary, language. Holds no space."""
+    versions, language = document.versions, document.language
+    model = f"{versions.model_hash}/{versions.dictionary_hash}"
+    return model if language == _FIRST_LANGUAGE else f"{model}/{language}"
+
+
+def _language_in(model: str) -> str:
+    """The language in what `model_of` gave."""
+    return "".join(model.split("/")[2:]) or _FIRST_LANGUAGE
+
+
 @dataclass(slots=True)
 class Era:
     """Where the partition stands: the next day to fold (None before the first tick), how many days with documents
-    were folded, the present model (None before the first) and its number, gaps of the feed as [start, end) hours, and the
-    last hour with documents that was looked at."""
+    were folded, the present models (one for each language, see `model_of`; None before the first) and their number, gaps of
+    the feed as [start, end) hours, and the last hour with documents that was looked at."""
 
     day: int | None = None
     live_days: int = 0
@@ -42,6 +58,24 @@ class Era:
     epoch: int = 0
     gaps: list[list[int]] = field(default_factory=list)
     heard: int | None = None
+
+    def knows(self, model: str) -> bool:
+        """Whether `model` is one of the present ones."""
+        return model in (self.model or "").split()
+
+    def follow(self, documents: Mapping[str, int]) -> None:
+        """Take the model of each language from the `documents` of a day, by model: that which labelled most of them.
+
+        Where a language has another model than before, a new epoch begins. A language that is new begins none: what is
+        read in the others stays comparable.
+        """
+        present = {_language_in(model): model for model in (self.model or "").split()}
+        latest: dict[str, str] = {}
+        for model in sorted(documents, key=lambda each: (-documents[each], each)):
+            latest.setdefault(_language_in(model), model)
+        if self.model is None or any(present.get(language, model) != model for language, model in latest.items()):
+            self.epoch += 1
+        self.model = " ".join(sorted((present | latest).values()))
 
     def copy(self) -> Self:
         """A copy that shares nothing mutable."""
@@ -59,7 +93,7 @@ class Era:
 
 @dataclass(slots=True)
 class Models:
-    """Documents of one day by the model and dictionary that labelled them."""
+    """Documents of one day by what labelled them (see `model_of`)."""
 
     documents: dict[str, int] = field(default_factory=dict)
 

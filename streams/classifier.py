@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from processors.enrichment import Classification, ModelIdentity, Span
+from processors.enrichment import Classification, ModelIdentity, Span, models_by_language
 from processors.labels import SENTIMENTS, TOPICS
 from processors.model_input import place_of
 from streams.model_inputs import Batch, cannot_load, load_model
+
+if TYPE_CHECKING:
+    from streams.settings import ClassifierSettings
 
 
 class EmbeddedClassifier:
@@ -62,3 +66,13 @@ class EmbeddedClassifier:
         for batch in self.inputs.batches(texts, names):
             answers.update(zip(batch.places, batch.classifications(self.run(batch)), strict=True))
         return [answers[place] for place in range(len(texts))]
+
+
+def embedded_classifiers(settings: "ClassifierSettings") -> list[EmbeddedClassifier]:
+    """The classifier of each model that `settings` name, the first one first.
+
+    Raises ModelError as the classifier does, ConfigurationError where two models read the same language.
+    """
+    found = [EmbeddedClassifier(folder, settings.threads) for folder in (settings.model, *settings.others)]
+    models_by_language(classifier.model for classifier in found)
+    return found

@@ -12,7 +12,7 @@ from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 
 from processors.clock import Clock
-from processors.enrichment import Classification, Classifier, Enriched, Enricher, ModelIdentity, Prepared
+from processors.enrichment import Classification, Classifier, Enriched, Enricher, ModelIdentity, Prepared, places_of
 from processors.errors import ConfigurationError, ModelError, PoisonError, TocsinError
 from processors.identity import partition_of
 from processors.messages import (
@@ -42,8 +42,8 @@ class Labeller(Protocol):
     """Gives prepared documents their classifications; None for those that no model reads."""
 
     @property
-    def model(self) -> ModelIdentity:
-        """Which model speaks."""
+    def models(self) -> tuple[ModelIdentity, ...]:
+        """Which models speak, each for its languages."""
         ...
 
     def label(self, prepared: Sequence[Prepared]) -> Sequence[Classification | PoisonError | None]:
@@ -53,20 +53,26 @@ class Labeller(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ModelLabeller:
-    """Asks a classifier, for the documents that it can read."""
+    """Asks a classifier, for the documents that it can read, and `others` for those in their languages."""
 
     classifier: Classifier
+    others: tuple[Classifier, ...] = ()
 
     @property
-    def model(self) -> ModelIdentity:
-        """The classifier's model."""
-        return self.classifier.model
+    def models(self) -> tuple[ModelIdentity, ...]:
+        """The classifiers' models."""
+        return tuple(classifier.model for classifier in (self.classifier, *self.others))
 
     def label(self, prepared: Sequence[Prepared]) -> list[Classification | None]:
-        """One answer per document, in order; all of them in one request."""
-        asked = [item for item in prepared if item.model_text]
-        answers = iter(self.classifier.classify([item.model_text for item in asked], [item.names for item in asked]))
-        return [next(answers) if item.model_text else None for item in prepared]
+        """One answer per document, in order; all of a model in one request."""
+        answers: list[Classification | None] = [None] * len(prepared)
+        for classifier in (self.classifier, *self.others):
+            if places := places_of(prepared, classifier.model):
+                asked = [prepared[place] for place in places]
+                found = classifier.classify([item.model_text for item in asked], [item.names for item in asked])
+                for place, answer in zip(places, found, strict=True):
+                    answers[place] = answer
+        return answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +87,9 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class RecordedLabeller:
-    """Repeats what a model said in an earlier run, by identity."""
+    """Repeats what models said in an earlier run, by identity."""
 
-    model: ModelIdentity
+    models: tuple[ModelIdentity, ...]
     recorded: Mapping[str, Recorded]
 
     def label(self, prepared: Sequence[Prepared]) -> list[Classification | PoisonError | None]:
@@ -222,9 +228,9 @@ class Pipeline:
         except (TocsinError, MemoryError):
             raise
         except Exception as error:
-            model = self.labeller.model
+            named = " or ".join(f"{model.name} {model.version}" for model in self.labeller.models)
             raise ModelError(
-                f"the model {model.name} {model.version} failed on {len(prepared)} texts: {type(error).__name__}: {error}; "
+                f"the model {named} failed on {len(prepared)} texts: {type(error).__name__}: {error}; "
                 "try a smaller classifier.batch_size, or install the model again"
             ) from error
 

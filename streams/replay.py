@@ -13,7 +13,7 @@ from processors.enrichment import Enricher, ModelIdentity
 from processors.errors import ConfigurationError, PoisonError
 from processors.messages import DeadLetter, Document, LabelledDocument, Tick
 from processors.reordering import EventTimeDetector
-from streams.classifier import EmbeddedClassifier
+from streams.classifier import embedded_classifiers
 from streams.codec import decode
 from streams.files import Progress, ordered
 from streams.observer import Observer, Watching
@@ -39,18 +39,19 @@ def with_ticks(events: Iterable[Document | DeadLetter], silent_until: datetime |
 
 
 def embedded_labeller(settings: Settings) -> ModelLabeller:
-    """The labeller that asks the embedded model. Raises ModelError where its files are not sound."""
-    return ModelLabeller(EmbeddedClassifier(settings.classifier.model, settings.classifier.threads))
+    """The labeller that asks the embedded models. Raises ModelError where their files are not sound, ConfigurationError where
+    two read the same language."""
+    first, *others = embedded_classifiers(settings.classifier)
+    return ModelLabeller(first, tuple(others))
 
 
 def recorded_labeller(path: Path) -> RecordedLabeller:
     """The labeller that repeats the classifications of an earlier run's documents (.jsonl or .jsonl.gz).
 
-    Raises ConfigurationError, naming the line, where the file is no such record, or two models speak in it.
+    Raises ConfigurationError, naming the line, where the file is no such record, or two models speak in one language.
     """
     recorded: dict[str, Recorded] = {}
-    languages: set[str] = set()
-    models: set[tuple[str, str, str]] = set()
+    models: dict[tuple[str, str, str], set[str]] = {}
     opener: Any = gzip.open if path.suffix == ".gz" else open
     try:
         with opener(path, "rb") as lines:
@@ -60,22 +61,26 @@ def recorded_labeller(path: Path) -> RecordedLabeller:
                     own = {link.company: link.sentiment for link in document.companies if link.sentiment}
                     said = Recorded(text_of(document), document.sentiment, document.topic, own)
                     recorded[document.identity] = said
-                    languages.add(document.language)
                     versions = document.versions
-                    models.add((versions.model, versions.model_version, versions.model_hash))
+                    named = versions.model, versions.model_version, versions.model_hash
+                    models.setdefault(named, set()).add(document.language)
     except (OSError, EOFError, zlib.error) as error:
         raise ConfigurationError(f"cannot read the classifications in {path}: {error}") from None
     except PoisonError as error:
         raise ConfigurationError(f"{path}:{number}: not a document of an earlier run: {error}") from None
-    if len(models) != 1:
-        raise ConfigurationError(f"{path} holds classifications of {len(models)} models: exactly one is needed")
-    return RecordedLabeller(ModelIdentity(*models.pop(), frozenset(languages)), recorded)
+    spoke = tuple(ModelIdentity(*named, frozenset(languages)) for named, languages in sorted(models.items()))
+    read = [language for model in spoke for language in model.languages]
+    if not spoke or len(set(read)) < len(read):
+        raise ConfigurationError(
+            f"{path} holds classifications of {len(spoke)} models: exactly one is needed for each language"
+        )
+    return RecordedLabeller(spoke, recorded)
 
 
 def make_pipeline(settings: Settings, labeller: Labeller, observer: Observer, partitions: int = 1) -> Pipeline:
     """The pipeline that `settings` describe, empty of history, with so many `partitions` of the mentions."""
     lateness = timedelta(hours=settings.detection.lateness_hours)
-    enricher = Enricher(load_master(settings), labeller.model, settings_hash(settings), lateness)
+    enricher = Enricher(load_master(settings), labeller.models, settings_hash(settings), lateness)
     return Pipeline(
         enricher=enricher,
         labeller=labeller,
@@ -146,7 +151,7 @@ def replay_events(
     summary.write(
         out,
         files=list(files),
-        model=[labeller.model.name, labeller.model.version, labeller.model.hash],
+        models=[[model.name, model.version, model.hash] for model in labeller.models],
         settings_hash=settings_hash(settings),
         seconds=round(seconds, 1),
         documents_per_second=round(summary.documents_read / seconds, 1),

@@ -64,6 +64,11 @@ class ClassifierSettings:
     """The embedded classifier."""
 
     model: Path = parameter(DEFAULT_MODEL, "folder of the model", unit="path")
+    others: tuple[Path, ...] = parameter(
+        (),
+        "folders of models for languages that it does not read: each text goes to the model of its language",
+        unit="path",
+    )
     threads: Annotated[int, Ge(0), Le(256)] = parameter(0, "threads of one request; 0 takes one per core")
     batch_size: Annotated[int, Ge(1), Le(8192)] = parameter(256, "documents handed to the model at once")
 

@@ -15,11 +15,12 @@ class WordClassifier:
     negative: frozenset[str] = frozenset({"falls", "fraud", "loss"})
     positive: frozenset[str] = frozenset({"rises", "record", "beats"})
     languages: frozenset[str] = frozenset({"en"})
+    name: str = "words"
 
     @property
     def model(self) -> ModelIdentity:
-        """A name that no real model has."""
-        return ModelIdentity("words", "1", "0" * 16, self.languages)
+        """By default a name that no real model has."""
+        return ModelIdentity(self.name, "1", "0" * 16, self.languages)
 
     def classify(self, texts: Sequence[str], names: Sequence[Sequence[Span]] = ()) -> list[Classification]:
         """One classification per text, in order; a name is judged by what stands between it and the next one."""

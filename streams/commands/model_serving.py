@@ -162,7 +162,7 @@ def _run_of(model: Path, out: Path, files: list[Path], settings: "Settings", now
         return model
     if not files:
         raise ConfigurationError(f"{model} is no replay: name documents with --on")
-    own = replace(settings, classifier=replace(settings.classifier, model=model))
+    own = replace(settings, classifier=replace(settings.classifier, model=model, others=()))
     with ReplayProgress(files) as progress:
         replay_documents(files, out, own, embedded_labeller(own), now=now, observer=progress, reading=progress.reading)
     return out

@@ -53,7 +53,7 @@ def scorecard(
         raise ConfigurationError(f"cannot make the folder {out}: {error.strerror}") from None
     kept = KeptLabels(out / "labels.jsonl", classifier, _counted("labelling"))
     labeller = recorded_labeller(classifications) if classifications else ModelLabeller(kept)
-    if labeller.model.hash != classifier.model.hash:
+    if {model.hash for model in labeller.models} != {classifier.model.hash}:
         raise ConfigurationError(
             f"{classifications} was made by another model than the present one: leave --classifications out"
         )

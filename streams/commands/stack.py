@@ -13,6 +13,7 @@ from streams.commands.options import Assignments, SettingsFile, settings_of
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from streams.settings import ClassifierSettings
     from streams.stack.ports import Ports
     from streams.stack.stack import Stack
 
@@ -66,7 +67,7 @@ def up(
     wanted = servers or SERVERS
     with console.status("starting the stack"):
         if "triton" in wanted and stack.triton.pid is None:
-            _write_models(settings.classifier.model, stack.triton.models)
+            _write_models(settings.classifier, stack.triton.models)
         stack.up(wanted)
         if with_service:
             create_topics(settings)
@@ -112,16 +113,20 @@ def logs(
         terminal.echo(line)
 
 
-def _write_models(model: Path, repository: Path) -> None:
-    """Leaves a repository that serves `model` beside versions that were pushed."""
+def _write_models(wanted: "ClassifierSettings", repository: Path) -> None:
+    """Leaves a repository that serves the model `wanted` beside versions that were pushed, and those of other languages."""
     from models.repository import MODEL_NAME, read_package, write_repository
     from models.versions import CURRENT, versions_in
+    from processors.model_input import served_name
 
     if (repository / MODEL_NAME / CURRENT).is_symlink():
-        packaged = read_package(model)
-        if any(version.packaged.hash == packaged.hash for version in versions_in(repository)):
+        packaged, others = read_package(wanted.model), [read_package(folder) for folder in wanted.others]
+        beside = [repository / served_name(MODEL_NAME, each.languages) / str(each.number) for each in others]
+        if all(folder.is_dir() for folder in beside) and any(
+            version.packaged.hash == packaged.hash for version in versions_in(repository)
+        ):
             return
-    write_repository(repository, model, "python", "cpu")
+    write_repository(repository, wanted.model, "python", "cpu", others=wanted.others)
 
 
 def _options(settings_file: Path | None, assignments: list[str] | None) -> tuple[str, ...]:

@@ -12,18 +12,17 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
-from processors.errors import ConfigurationError, ModelError, TocsinError
+from processors.errors import ConfigurationError, TocsinError
 from streams.collect.declared import load_sources
 from streams.desk_file import read_desks
 from streams.doctor.finding import Finding
 from streams.elastic_client import answers, connect
-from streams.model_inputs import load_model
+from streams.services.enrich_models import TritonModels, load_inputs
 from streams.services.resilience import Breaker
 from streams.services.runner import services_of
 from streams.settings import Settings, load_master
 from streams.stack.ports import holder_of, is_free
 from streams.topics_admin import faults_of, list_topics
-from streams.triton import TritonClassifier
 
 _SECONDS: Final = 5.0
 """Longest wait for each part."""
@@ -51,10 +50,14 @@ def examine_deployment(settings: Settings) -> Iterator[Finding]:
 def examine_files(settings: Settings) -> Iterator[Finding]:
     """The model and the company master."""
     try:
-        model = load_model(settings.classifier.model)[0].model
-        yield Finding("ok", "model", f"{model.name} {model.version} ({model.hash[:12]}) in {settings.classifier.model}")
-    except ModelError as error:
-        yield Finding("fail", "model", str(error), "install it again, or set classifier.model")
+        folders = settings.classifier.model, *settings.classifier.others
+        for folder, inputs in zip(folders, load_inputs(settings.classifier), strict=True):
+            model, languages = inputs.model, ", ".join(sorted(inputs.model.languages))
+            yield Finding(
+                "ok", "model", f"{model.name} {model.version} ({model.hash[:12]}) for {languages} in {folder}"
+            )
+    except TocsinError as error:
+        yield Finding("fail", "model", str(error), "install it again, or set classifier.model and classifier.others")
     try:
         companies = load_master(settings).companies
         yield Finding("ok", "companies", f"{len(companies):,} in {settings.companies.master}")
@@ -118,16 +121,16 @@ def examine_triton(settings: Settings) -> Iterator[Finding]:
     """Whether it answers and serves the very model that is at hand."""
     where = settings.triton.server
     try:
-        inputs, _ = load_model(settings.classifier.model)
-    except ModelError:
+        inputs = load_inputs(settings.classifier)
+    except TocsinError:
         return  # told already; without it there is nothing to compare
 
     async def check() -> None:
-        classifier = TritonClassifier(settings.triton, settings.services, inputs, Breaker(), lambda waiting: None)
+        models = TritonModels(settings.triton, settings.services, inputs, Breaker(), lambda waiting: None)
         try:
-            await asyncio.wait_for(classifier.check(), _SECONDS)
+            await asyncio.wait_for(models.check(), _SECONDS)
         finally:
-            await classifier.close()
+            await models.close()
 
     log, heard = logging.getLogger("tocsin"), BufferingHandler(1_000)
     log.addHandler(heard)  # what a check says meanwhile is a finding here, and no line above the table
@@ -139,7 +142,8 @@ def examine_triton(settings: Settings) -> Iterator[Finding]:
     except TocsinError as error:
         yield Finding("fail", "Triton", str(error))
     else:
-        yield Finding("ok", "Triton", f"serves {inputs.model.name} {inputs.model.version} at {where}")
+        served = ", ".join(f"{each.model.name} {each.model.version}" for each in inputs)
+        yield Finding("ok", "Triton", f"serves {served} at {where}")
         for record in heard.buffer:
             yield Finding("warn", "Triton", record.getMessage())
     finally:

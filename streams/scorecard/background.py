@@ -27,7 +27,7 @@ def mentions_of(data: Path, settings: Settings, labeller: Labeller, told: Callab
     is not the one whose labels were recorded."""
     documents = ordered([data / TWEETS], now=_PRESENT)
     lateness = timedelta(hours=settings.detection.lateness_hours)
-    enricher = Enricher(load_master(settings), labeller.model, settings_hash(settings), lateness)
+    enricher = Enricher(load_master(settings), labeller.models, settings_hash(settings), lateness)
     seen: set[str] = set()
     found: list[Mention] = []
     read = iter(documents)

@@ -14,19 +14,18 @@ from typing import Final
 from processors.enrichment import Enricher
 from processors.errors import RetryableError
 from processors.language import language_of
-from streams.model_inputs import load_model
 from streams.services.enrich_app import EnrichApp, make_app
 from streams.services.enrich_intake import Intake, Place
 from streams.services.enrich_kafka import InputLog, Publisher
 from streams.services.enrich_line import Line
 from streams.services.enrich_metrics import EnrichMetrics
+from streams.services.enrich_models import TritonModels, load_inputs
 from streams.services.enrich_records import Composer
 from streams.services.monitor import Monitor
 from streams.services.resilience import Breaker
 from streams.settings import Settings, load_master, settings_hash
 from streams.topics import Topics
 from streams.topics_admin import check_topics
-from streams.triton import TritonClassifier
 
 LOOK_SECONDS: Final = 0.5
 """Between two looks at whether to stop, and at what the metrics show."""
@@ -58,25 +57,26 @@ class _Enrich:
     def __init__(self, settings: Settings, monitor: Monitor, stop: threading.Event) -> None:
         self._settings, self._monitor, self._stop = settings, monitor, stop
         self._topics = Topics(settings.kafka)
-        # Before the model's file, whose memory malloc would not give back piece by piece: 40 MB less.
+        # Before the models' files, whose memory malloc would not give back piece by piece: 40 MB less.
         language_of("Was der erste Text lädt, wird jetzt geladen.", None)
-        self._inputs, _ = load_model(settings.classifier.model)
+        self._inputs = load_inputs(settings.classifier)
+        models = [inputs.model for inputs in self._inputs]
         self._enricher = Enricher(
             load_master(settings),
-            self._inputs.model,
+            models,
             settings_hash(settings),
             timedelta(hours=settings.detection.lateness_hours),
         )
-        self._metrics = EnrichMetrics(monitor.registry, self._inputs.model)
+        self._metrics = EnrichMetrics(monitor.registry, models)
         self._breaker = Breaker()
 
     async def serve(self) -> None:
         """Start, work until told to stop, drain."""
         settings, topics, progress = self._settings, self._topics, self._monitor.progress
-        model = TritonClassifier(
+        models = TritonModels(
             settings.triton, settings.services, self._inputs, self._breaker, waiting=progress.waits_for
         )
-        if not await self._unless_stopped(model.check()):
+        if not await self._unless_stopped(models.check()):
             return
         log, publisher = InputLog(settings.kafka, topics.group("enrich")), Publisher(settings.kafka)
         await log.start()
@@ -84,7 +84,7 @@ class _Enrich:
         kinds = {name: kind for kind, (name, _) in topics.inputs.items()}
         tolerance = timedelta(seconds=settings.enrich.future_tolerance)
         intake = Intake(kinds, log, self._enricher, tolerance, self._metrics.hole)
-        line = Line(intake, model, Composer(topics, self._enricher), publisher, self._metrics, progress.made)
+        line = Line(intake, models, Composer(topics, self._enricher), publisher, self._metrics, progress.made)
         app = make_app(settings.kafka, settings.enrich, line.take)
         await app.start()
         await self._watch(app, intake, line)

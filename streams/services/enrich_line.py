@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from time import time
 from typing import Final, Protocol
 
-from processors.enrichment import Classification, Span
+from processors.enrichment import Classification, Prepared
 from processors.errors import PoisonError
 from processors.messages import Tick
 from streams.services.enrich_intake import Intake, Message
@@ -33,12 +33,10 @@ class Event(Protocol):
 
 
 class Model(Protocol):
-    """Whatever labels texts and may refuse some."""
+    """Whatever labels documents and may refuse some."""
 
-    async def classify(
-        self, texts: Sequence[str], names: Sequence[Sequence[Span]]
-    ) -> Sequence[Classification | PoisonError]:
-        """One answer per text, in order; `names` as in `processors.enrichment.Classifier`."""
+    async def label(self, prepared: Sequence[Prepared]) -> Sequence[Classification | PoisonError | None]:
+        """One answer per document, in order; None for one that no model reads."""
         ...
 
 
@@ -113,14 +111,13 @@ class Line:
     ) -> None:
         # 1. Labels, while the batch before may still be on its way.
         documents = [reading for reading in readings if not isinstance(reading.found, Tick)]
-        asked = [reading for reading in documents if reading.model_text]
-        answers = iter(
-            await self._model.classify([reading.model_text for reading in asked], [reading.names for reading in asked])
-        )
+        read = [reading.found for reading in documents if isinstance(reading.found, Prepared)]
+        answers = iter(await self._model.label(read))
         now = round(time() * 1000)
         written = []
         for number, reading in enumerate(documents, start=1):
-            written.append(self._composer.compose(reading, next(answers) if reading.model_text else None, now))
+            answer = next(answers) if isinstance(reading.found, Prepared) else None
+            written.append(self._composer.compose(reading, answer, now))
             if number % SLICE == 0:
                 await asyncio.sleep(0)
         # 2. The batch before is acknowledged; if it never is, neither is this one.

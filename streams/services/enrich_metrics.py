@@ -18,7 +18,7 @@ _DOCUMENTS: Final = (1, 4, 16, 64, 128, 256, 512, 1024, 2048, 4096)
 class EnrichMetrics:
     """The metrics of one worker."""
 
-    def __init__(self, registry: CollectorRegistry, model: ModelIdentity) -> None:
+    def __init__(self, registry: CollectorRegistry, models: Iterable[ModelIdentity]) -> None:
         self._documents = Counter("tocsin_documents", "Input documents by outcome", ["outcome"], registry=registry)
         self._dead = metrics.dead_letters(registry)
         self._batch = Histogram(
@@ -34,9 +34,10 @@ class EnrichMetrics:
         )
         self._silence = metrics.Silence(silence)
         self._breaker = metrics.breaker(registry)
-        Info("tocsin_model", "The model that labels", registry=registry).info(
-            {"name": model.name, "version": model.version, "hash": model.hash}
-        )
+        info = Info("tocsin_model", "The models that label", ["languages"], registry=registry)
+        for model in models:
+            stated = {"name": model.name, "version": model.version, "hash": model.hash}
+            info.labels(" ".join(sorted(model.languages))).info(stated)
 
     def batch(self, documents: Iterable[tuple[Reading, Written]], records: int) -> None:
         """A batch of so many records is acknowledged, these documents and refused records among them."""

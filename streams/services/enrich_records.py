@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Literal
 
-from processors.enrichment import Classification, Enriched, Enricher, Prepared, Span
+from processors.enrichment import Classification, Enriched, Enricher, Prepared
 from processors.errors import PoisonError
 from processors.identity import partition_of
 from processors.messages import Canary, DeadLetter, Kind, Origin, Tick, Unlabelled
@@ -35,16 +35,6 @@ class Reading:
     original: bytes
     received: int
     found: Prepared | Tick | PoisonError
-
-    @property
-    def model_text(self) -> str:
-        """What the model is to read of it; empty for what it is not asked about."""
-        return self.found.model_text if isinstance(self.found, Prepared) else ""
-
-    @property
-    def names(self) -> tuple[Span, ...]:
-        """Where in it the companies stand that the model is to tell apart."""
-        return self.found.names if isinstance(self.found, Prepared) else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -209,7 +209,7 @@ class Rig:
     def read_by_model(self, number: int) -> tuple[list[Document], list[str]]:
         """So many documents that the model is asked about, and what it reads of each."""
         settings = Settings()
-        enricher = Enricher(load_master(settings), self.inputs.model, settings_hash(settings), timedelta(days=1))
+        enricher = Enricher(load_master(settings), [self.inputs.model], settings_hash(settings), timedelta(days=1))
         prepared = (enricher.prepare(document, None) for document in self.tweets)
         chosen = list(islice((one for one in prepared if one.model_text), number))
         return [one.document for one in chosen], [one.model_text for one in chosen]

@@ -79,7 +79,7 @@ class World:
         self.patch.setattr(clock, "_now", self.now)
         self.patch.setattr(deliver_metrics, "_now", self.now)
         registry = {name: monitor.registry for name, monitor in self.monitors.items()}
-        self.enrich = EnrichMetrics(registry["enrich"], MODEL)
+        self.enrich = EnrichMetrics(registry["enrich"], [MODEL])
         self.detect, self.index = DetectMetrics(registry["detect"]), IndexMetrics(registry["index"])
         self.watch = CanaryWatch(timedelta(minutes=1), self.now())
         self.clock = ClockMetrics(registry["clock"], self.watch)
@@ -330,7 +330,7 @@ def unsent_feedback(world: World) -> None:
 
 def two_models(world: World) -> None:
     other = Monitor("enrich", Progress(60, world.seconds))
-    EnrichMetrics(other.registry, ModelIdentity("mini", "4", "cd" * 32, frozenset({"en"})))
+    EnrichMetrics(other.registry, [ModelIdentity("mini", "4", "cd" * 32, frozenset({"en"}))])
     world.timeline.targets["enrich", "enrich:2"] = lambda: other.answer("/metrics")[2].decode()
     world.timeline.go_on(35 * MINUTE, world.well)
 

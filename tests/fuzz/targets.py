@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from processors.enrichment import Enricher
+from processors.enrichment import Enricher, Prepared
 from processors.errors import ConfigurationError, PoisonError
 from processors.language import language_of
 from processors.linking import Linker
@@ -37,6 +37,7 @@ from streams.elastic_writes import action_of
 from streams.letters import KeptLetter, original_of
 from streams.letters_view import as_line, letter_details, letters_table
 from streams.model_inputs import ModelInputs, load_model
+from streams.pipeline import ModelLabeller
 from streams.service_settings import ElasticsearchSettings, KafkaSettings
 from streams.services.enrich_records import Composer, Reading
 from streams.settings import Settings, declarations, load_master, resolve_settings
@@ -143,7 +144,7 @@ def enrich(raw: bytes) -> None:
         found = refusal_of(error)
         assert found.reason != "internal-error", error
     reading = Reading(ORIGIN, "news", raw, 0, found)
-    answer = WordClassifier().classify([reading.model_text])[0] if reading.model_text else None
+    [answer] = ModelLabeller(WordClassifier()).label([reading.found]) if isinstance(reading.found, Prepared) else [None]
     written = _composer().compose(reading, answer, 0)
     assert written.reason != "internal-error"
     for made in written.records:
@@ -238,7 +239,7 @@ def _inputs() -> ModelInputs:
 
 @cache
 def _enricher() -> Enricher:
-    return Enricher(load_master(Settings()), WordClassifier().model, "0" * 16, timedelta(hours=24))
+    return Enricher(load_master(Settings()), [WordClassifier().model], "0" * 16, timedelta(hours=24))
 
 
 @cache

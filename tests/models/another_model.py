@@ -7,15 +7,16 @@ from pathlib import Path
 from models.onnx_model import DEFAULT_MODEL, content_hash
 
 
-def another_model(folder: Path, version: str) -> Path:
-    """A packaged model in `folder` that says the same as the shipped one and has another version and hash."""
+def another_model(folder: Path, version: str, **changes: object) -> Path:
+    """A packaged model in `folder` that says the same as the shipped one and has another version and hash, and `changes` in
+    its description."""
     import onnx
 
     shutil.copytree(DEFAULT_MODEL, folder)
     network = onnx.load(folder / "model.onnx")
     network.metadata_props.add(key="version", value=version)
     onnx.save(network, folder / "model.onnx")
-    return restated(folder, version=version)
+    return restated(folder, version=version, **changes)
 
 
 def restated(folder: Path, **changes: object) -> Path:

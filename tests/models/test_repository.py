@@ -7,6 +7,7 @@ from typing import Any
 
 import onnx
 import pytest
+from another_model import another_model
 from google.protobuf import text_format
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,6 +52,19 @@ def test_inputs_and_outputs_are_those_of_the_onnx_file(written: Any) -> None:
         assert dims[0] == -1, "the batch is the first axis, which Triton adds by itself"
         in_file.append((value.name, ONNX_TYPES[tensor.elem_type], dims[1:]))
     assert _signature(config) == in_file
+
+
+def test_models_of_other_languages_stand_beside_the_first_under_the_names_that_clients_ask_for(tmp_path: Path) -> None:
+    chinese = another_model(tmp_path / "zh", "2.0.0", languages=["zh"])
+    for _ in range(2):  # what is there may be replaced
+        write_repository(tmp_path / "models", DEFAULT_MODEL, "python", "cpu", others=[chinese])
+    assert sorted(path.name for path in (tmp_path / "models").iterdir()) == ["tocsin", "tocsin-zh"]
+    config = text_format.Parse((tmp_path / "models" / "tocsin-zh" / "config.pbtxt").read_text(), pb.ModelConfig())
+    assert config.name == "tocsin-zh"
+    assert config.parameters["model_hash"].string_value == read_package(chinese).hash
+    assert (tmp_path / "models" / "tocsin-zh" / str(read_package(chinese).number) / "model.onnx").is_file()
+    with pytest.raises(ConfigurationError, match="two of the other models read one language"):
+        write_repository(tmp_path / "models", DEFAULT_MODEL, "python", "cpu", others=[chinese, chinese])
 
 
 def test_every_form_has_one_name_and_one_signature(written: Any) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from processors.companies import CompanyMaster
-from processors.enrichment import EXCERPT_CHARACTERS, Enricher, ModelIdentity, classification_of
+from processors.enrichment import EXCERPT_CHARACTERS, Enricher, ModelIdentity, classification_of, places_of
+from processors.errors import ConfigurationError
 from processors.labels import SENTIMENTS, TOPICS
 from processors.messages import Document
 from streams.settings import Settings, load_master
@@ -23,7 +24,7 @@ def master() -> CompanyMaster:
 @pytest.fixture(scope="module")
 def enricher(master: CompanyMaster) -> Enricher:
     model = ModelIdentity("m", "2", "h" * 16, frozenset({"en"}))
-    return Enricher(master, model, "s" * 16, timedelta(hours=24))
+    return Enricher(master, [model], "s" * 16, timedelta(hours=24))
 
 
 def document(text: str = "", title: str = "", **more: Any) -> Document:
@@ -93,6 +94,32 @@ def test_what_no_model_reads_is_kept_unlabelled_and_feeds_no_series(enricher: En
     assert (enriched.document.status, enriched.document.sentiment) == ("unlabelled", None)
     assert enriched.mentions == ()
     assert enriched.wide is None
+
+
+def test_each_language_has_a_model_of_its_own_which_travels_with_the_judgement(master: CompanyMaster) -> None:
+    models = [
+        ModelIdentity(name, "1", name * 16, frozenset({language})) for name, language in (("e", "en"), ("c", "zh"))
+    ]
+    enricher = Enricher(master, models, "s" * 16, timedelta(hours=24))
+    texts = [
+        "Apple falls after a weak quarter",
+        "苹果公司股价今天大幅下跌",
+        "La acción de Apple cae después de un trimestre débil",
+    ]
+    prepared = [enricher.prepare(document(text), NOW) for text in texts]
+
+    assert [places_of(prepared, model) for model in models] == [[0], [1]]
+    assert prepared[2].model_text == ""
+    for one, model in zip(prepared, models, strict=False):
+        versions = enricher.assemble(one, NEGATIVE).document.versions
+        assert versions is not None
+        assert versions.model_hash == model.hash
+
+
+def test_two_models_of_one_language_are_refused_by_name(master: CompanyMaster) -> None:
+    models = [ModelIdentity(name, "1", "h", frozenset({"zh", name})) for name in ("one", "two")]
+    with pytest.raises(ConfigurationError, match="one 1 and two 1 both read 'zh'"):
+        Enricher(master, models, "s" * 16, timedelta(hours=24))
 
 
 def test_a_repost_names_its_original_by_identity(enricher: Enricher) -> None:

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from processors.companies import CompanyMaster
-from processors.enrichment import Classification, Enricher
+from processors.enrichment import Classification, Enricher, Prepared
 from processors.errors import PoisonError
 from processors.messages import Tick
 from streams.codec import encode
+from streams.pipeline import ModelLabeller
 from streams.service_settings import KafkaSettings
 from streams.services.enrich_intake import Intake, Place
 from streams.services.enrich_records import Composer
@@ -26,7 +27,7 @@ _MASTER: CompanyMaster = load_master(Settings())
 
 
 def enricher() -> Enricher:
-    return Enricher(_MASTER, WordClassifier().model, "0" * 16, timedelta(hours=24))
+    return Enricher(_MASTER, [WordClassifier().model], "0" * 16, timedelta(hours=24))
 
 
 @dataclass
@@ -96,8 +97,8 @@ def composer() -> Composer:
 class Words:
     """`WordClassifier`, asked as Triton is."""
 
-    async def classify(self, texts: Sequence[str], names: Any = ()) -> list[Classification | PoisonError]:
-        return list(WordClassifier().classify(texts))
+    async def label(self, prepared: Sequence[Prepared]) -> list[Classification | PoisonError | None]:
+        return list(ModelLabeller(WordClassifier()).label(prepared))
 
 
 @dataclass

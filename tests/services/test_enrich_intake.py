@@ -116,4 +116,3 @@ def test_a_refused_tick_moves_no_clock() -> None:
 def test_a_tick_is_told_as_one() -> None:
     [reading] = read(intake(), [tick_message(0)])
     assert reading.found == Tick(NOON)
-    assert reading.model_text == ""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from processors.enrichment import Classification
+from processors.enrichment import Classification, Prepared
 from processors.errors import InvariantError, PoisonError, RetryableError
 from streams.services.enrich_line import Line
 from streams.services.enrich_metrics import EnrichMetrics
@@ -26,7 +26,7 @@ class Bench:
         self.log = log or Written()
         self.registry = CollectorRegistry()
         self.batches = 0
-        metrics = EnrichMetrics(self.registry, WordClassifier().model)
+        metrics = EnrichMetrics(self.registry, [WordClassifier().model])
         self.line = Line(intake(KnownLog(at=0)), model or Words(), composer(), self.log, metrics, self._done)
 
     def _done(self) -> None:
@@ -52,11 +52,11 @@ class Held:
     def __init__(self) -> None:
         self.calls: list[asyncio.Future[None]] = []
 
-    async def classify(self, texts: Sequence[str], names: Any = ()) -> list[Classification | PoisonError]:
+    async def label(self, prepared: Sequence[Prepared]) -> list[Classification | PoisonError | None]:
         call: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.calls.append(call)
         await call
-        return await Words().classify(texts)
+        return await Words().label(prepared)
 
 
 async def settle() -> None:
@@ -144,10 +144,11 @@ def test_a_skipped_record_ends_the_line_and_nothing_more_is_taken() -> None:
 
 def test_a_refused_text_costs_one_document() -> None:
     class Choosy:
-        async def classify(self, texts: Sequence[str], names: Any = ()) -> list[Classification | PoisonError]:
-            answers = await Words().classify(texts)
+        async def label(self, prepared: Sequence[Prepared]) -> list[Classification | PoisonError | None]:
+            answers = await Words().label(prepared)
             return [
-                PoisonError("model-refused", "no") if "odd" in t else a for t, a in zip(texts, answers, strict=True)
+                PoisonError("model-refused", "no") if "odd" in one.text else answer
+                for one, answer in zip(prepared, answers, strict=True)
             ]
 
     async def work() -> None:

@@ -214,7 +214,7 @@ def test_a_replay_of_what_holds_no_document_says_why_and_fails_with_its_results_
 ) -> None:
     table, out = tmp_path / "three.csv", tmp_path / "out"
     table.write_text("title,text\nA,shares fall\n")
-    monkeypatch.setattr("streams.replay.EmbeddedClassifier", lambda *_: WordClassifier())
+    monkeypatch.setattr("streams.replay.embedded_classifiers", lambda _: [WordClassifier()])
     monkeypatch.setattr("sys.argv", ["tocsin", "replay", str(table), "--out", str(out)])
     with pytest.raises(SystemExit) as end:
         cli.main()
