@@ -30,27 +30,51 @@ def restore_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     """Undo `models.export.store_weights_as_int8`, in place: the same numbers as constants in full precision."""
     graph = model.graph
     constants = {tensor.name: tensor for tensor in graph.initializer}
-    names = [name.removesuffix("_int8") for name in constants if name.endswith("_int8")]
-    ours = ("_int8", "_float", "_scale")
-    nodes = []
+    makers = {name: node for node in graph.node for name in node.output}
+    full: dict[str, onnx.TensorProto] = {}
+    instead: dict[str, str] = {}
+    rows: dict[str, onnx.NodeProto] = {}
+
+    def restored(stored: str, scale: str) -> str:
+        name = stored.removesuffix("_int8")
+        matrix = numpy_helper.to_array(constants[stored]) * numpy_helper.to_array(constants[scale])
+        full[name] = numpy_helper.from_array(matrix.astype(np.float32), name)
+        return name
+
     for node in graph.node:
-        if node.op_type == "Gather" and node.input[0].endswith("_int8"):
-            table, indices, output = node.input[0].removesuffix("_int8"), node.input[1], node.output[0]
-            nodes.append(helper.make_node("Gather", [table, indices], [output.removesuffix("_int8")]))
-        elif node.op_type not in ("Cast", "Mul", "Gather") or not node.input[0].endswith(ours):
-            if node.op_type == "MatMul":
-                node.input[1] = node.input[1].removesuffix("_restored")
-            nodes.append(node)
-    del graph.node[:]
-    graph.node.extend(nodes)
-    kept = [tensor for tensor in graph.initializer if not tensor.name.endswith(ours)]
-    del graph.initializer[:]
-    graph.initializer.extend(kept)
-    for name in names:
-        matrix = numpy_helper.to_array(constants[f"{name}_int8"]) * numpy_helper.to_array(constants[f"{name}_scale"])
-        graph.initializer.append(numpy_helper.from_array(matrix.astype(np.float32), name))
+        cast = makers.get(node.input[0]) if node.op_type == "Mul" else None
+        if cast is None or cast.op_type != "Cast":
+            continue
+        taken, scales = makers.get(cast.input[0]), makers.get(node.input[1])
+        if _is_int8(constants.get(cast.input[0])) and node.input[1] in constants:
+            instead[node.output[0]] = restored(cast.input[0], node.input[1])
+        elif taken and scales and taken.op_type == "Gather" and _is_int8(constants.get(taken.input[0])):
+            table = restored(taken.input[0], scales.input[0])
+            rows[node.output[0]] = helper.make_node("Gather", [table, taken.input[1]], [node.output[0]])
+    nodes = [rows.get(node.output[0], node) for node in graph.node if node.output[0] not in instead]
+    for node in nodes:
+        node.input[:] = [instead.get(name, name) for name in node.input]
+    _replace(graph, nodes, [*graph.initializer, *full.values()])
     onnx.checker.check_model(model)
     return model
+
+
+def _is_int8(tensor: onnx.TensorProto | None) -> bool:
+    return tensor is not None and tensor.data_type == onnx.TensorProto.INT8
+
+
+def _replace(graph: onnx.GraphProto, nodes: Sequence[onnx.NodeProto], constants: Sequence[onnx.TensorProto]) -> None:
+    """Let `graph` hold those of `nodes` and `constants` that lead to its outputs."""
+    needed, kept = {output.name for output in graph.output}, []
+    for node in reversed(nodes):
+        if needed & set(node.output):
+            needed |= set(node.input)
+            kept.append(node)
+    used = [tensor for tensor in constants if tensor.name in needed]
+    del graph.node[:]
+    graph.node.extend(reversed(kept))
+    del graph.initializer[:]
+    graph.initializer.extend(used)
 
 
 def dynamic_int8(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -11,6 +11,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra `train`")
 
 import onnx
+import onnxruntime
 from tiny import NAMES, NEGATIVE, POSITIVE
 from typer.testing import CliRunner
 
@@ -19,7 +20,9 @@ from models.compression import calibration_batches, outlying, restore_weights, w
 from models.config import DEFAULT_CONFIG, TrainingConfig, load_config
 from models.datasets import Example
 from models.evaluate import softmax
-from models.onnx_model import DEFAULT_MODEL, OnnxModel
+from models.name_graph import with_names
+from models.name_network import NameNetwork
+from models.onnx_model import DEFAULT_MODEL, NAMES_OUTPUT, OnnxModel, inputs_of
 from models.pruning import temperatures_of, thin_out, unpackaged
 from models.train import train
 from models.training import predict
@@ -45,6 +48,23 @@ def test_full_precision_says_what_the_shipped_model_says_in_four_times_the_room(
     assert after.description["hash"] != before.description["hash"]
     for name, said in before.predict(TEXTS).items():
         assert np.allclose(said, after.predict(TEXTS)[name], atol=1e-6)
+
+
+def test_what_is_said_of_names_is_the_same_in_full_precision(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    shipped = onnx.load(DEFAULT_MODEL / "model.onnx")
+    model = with_names(shipped, NameNetwork(384), 1.0) if NAMES_OUTPUT not in _outputs(shipped) else shipped
+    before = model.SerializeToString()
+    tokens = OnnxModel(threads=1).tokenise(TEXTS[:1])
+    found = [
+        onnxruntime.InferenceSession(each).run([NAMES_OUTPUT], inputs_of(tokens, 32))[0]
+        for each in (before, restore_weights(model).SerializeToString())
+    ]
+    assert np.allclose(*found, atol=1e-5)
+
+
+def _outputs(model: onnx.ModelProto) -> set[str]:
+    return {output.name for output in model.graph.output}
 
 
 def test_the_shipped_package_becomes_the_network_that_it_was(tmp_path: Path) -> None:
