@@ -107,7 +107,7 @@ def strange(writer: Writer) -> None:
 def poison_for_the_detector(trial: Trial) -> None:
     with trial.load(documents=3500):
         trial.pause(5, 6)
-        [like, *_] = mentions(trial)
+        like = max(mentions(trial), key=published)  # one that is late by now is not applied, whatever it holds
         value = json.loads(like.value or b"")
         strangers: list[dict[str, Any]] = [
             {"company": "NOWHERE", "time_zone": "Mars/Olympus"},
@@ -324,6 +324,11 @@ def tick_times(trial: Trial) -> list[datetime]:
         if at < datetime.now(UTC) + timedelta(minutes=5):
             times.append(at)
     return times
+
+
+def published(mention: Record) -> str:
+    """When its document was, as it is written: later is greater."""
+    return str(json.loads(mention.value or b"")["document"]["published_at"])
 
 
 def mentions(trial: Trial) -> list[Record]:
