@@ -66,12 +66,12 @@ class Assessment(NamedTuple):
 
     def chance(self, kind: IncidentKind) -> float | None:
         """How often a year chance is this loud; None when the question was not asked. Where the share is not higher
-        than expected there is no surge of sentiment: the chance is then that of hourly looks at the share alone."""
+        than expected there is no surge of sentiment: the chance is then that of a surge in every hour of the year."""
         if kind != "sentiment":
             return self.by_count
         if self.by_share is None or self.share_chance is None:
             return None
-        return max(self.by_count, self.share_chance if self.is_higher else self.by_share * HOURS_PER_YEAR)
+        return max(self.by_count, self.share_chance if self.is_higher else self.by_share * self.looks * HOURS_PER_YEAR)
 
 
 def assess_window(

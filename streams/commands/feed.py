@@ -76,7 +76,9 @@ def bootstrap(
         )
     for line in _report(summary):
         terminal.echo(line)
-    terminal.echo("once enrich and detect have read it, start `tocsin run clock`; `tocsin status` says what waits")
+    terminal.echo(
+        "once enrich and detect have read it, start `tocsin run clock`; `tocsin status` says what waits, and until when nothing rings"
+    )
 
 
 def _times(speed: str | None) -> float | None:
