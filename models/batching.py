@@ -13,14 +13,18 @@ from models.datasets import Example
 from models.evaluate import Probabilities
 
 IGNORED = -100
-"""The target of a text without a label for a head; torch's cross-entropy skips it."""
+"""The target of a text without a label for a head; torch's cross-entropy skips it. Of a head that takes several labels,
+each label's."""
 
 _POOL = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Tensors of one batch; `rows` are the positions of its texts in the encoded set."""
+    """Tensors of one batch; `rows` are the positions of its texts in the encoded set.
+
+    `targets` of a head are int64 [texts], or float32 [texts, labels] of 0 and 1 where it takes several labels.
+    """
 
     input_ids: torch.Tensor
     attention_mask: torch.Tensor
@@ -42,7 +46,7 @@ class EncodedSet:
         soft: Mapping[str, Probabilities] | None = None,
     ) -> None:
         self.tokens = encode(tokenizer, [example.text for example in examples], length)
-        self.targets = {head.name: [example.targets.get(head.name, IGNORED) for example in examples] for head in heads}
+        self.targets = {head.name: _targets(examples, head) for head in heads}
         self.soft = {name: torch.tensor(values, dtype=torch.float32) for name, values in (soft or {}).items()}
         self.padding = padding_id(tokenizer)
 
@@ -71,8 +75,19 @@ class EncodedSet:
     def batch(self, rows: list[int]) -> Batch:
         """Pad the texts at `rows` to their longest."""
         ids, mask = pad([self.tokens[row] for row in rows], self.padding)
-        targets = {name: torch.tensor([values[row] for row in rows]) for name, values in self.targets.items()}
+        targets = {name: values[rows] for name, values in self.targets.items()}
         return Batch(ids, mask, targets, {name: values[rows] for name, values in self.soft.items()}, rows)
+
+
+def _targets(examples: Sequence[Example], head: Head) -> torch.Tensor:
+    if not head.several:
+        return torch.tensor([example.targets.get(head.name, IGNORED) for example in examples])
+    targets = torch.full((len(examples), len(head.labels)), float(IGNORED))
+    for row, example in enumerate(examples):
+        if head.name in example.several:
+            targets[row] = 0
+            targets[row, list(example.several[head.name])] = 1
+    return targets
 
 
 def encode(tokenizer: Tokenizer, texts: Sequence[str], length: int) -> list[list[int]]:

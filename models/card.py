@@ -1,13 +1,21 @@
 """The model card (Mitchell et al. 2019), written from the configuration and the measures."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from models.config import TrainingConfig
 
+TITLES: Final = {
+    "accuracy": "accuracy",
+    "weighted_f1": "weighted F1",
+    "macro_f1": "macro F1",
+    "micro_f1": "micro F1",
+    "exact": "texts whose labels are exactly right",
+}
+
 _USE = """\
-Reads one English news item or social post about companies, markets or the economy, and gives the probabilities of its
-sentiment towards them and of its topic. Made for counting many texts (how much of what is written about a company
+Reads one news item or social post ({languages}) about companies, markets or the economy, and gives the probabilities of
+{heads}. Made for counting many texts (how much of what is written about a company
 is negative, and whether that is more than usual), not for judging one text: single labels are often wrong, see below.
 It is no advice to buy or sell.
 
@@ -26,13 +34,16 @@ _REPRODUCE = """\
 seeded; on another machine or number of threads sums round differently, and scores differ within their intervals.
 """
 
-_LIMITS = """\
+_ENGLISH_LIMITS = """\
 - **Its world is English finance tweets of 2019 to 2022.** Other registers are less certain: no measured figure is
-  claimed for newspaper prose, the newswire of 1987 or tweets of 2014, whose labels nobody has given us. Other languages
-  are not read at all: the language routing keeps them away.
-- {names}
+  claimed for newspaper prose, the newswire of 1987 or tweets of 2014, whose labels nobody has given us.
 - The labels it learnt from are noisy: "hedge funds are selling X" is negative there, "warming up to X" positive, news
   of disasters without a listed company neutral.
+"""
+
+_LIMITS = """\
+- Other languages are not read at all: the language routing keeps them away.
+- {names}
 - Topics overlap (company news, stock commentary and general news most of all: see the confusion in
   `validation.json`), and the rare ones have few examples.
 - Irony, slang and emoji are largely unseen.
@@ -67,7 +78,9 @@ def write_card(config: TrainingConfig, description: dict[str, Any], measures: di
         f"# {config.name} {config.version}\n",
         f"Content hash `{description['hash']}` · licence {description['licence']}, data and encoder: see NOTICE.\n",
         "## Use\n",
-        _USE,
+        _USE.format(
+            languages=", ".join(config.languages), heads=", ".join(head["name"] for head in description["heads"])
+        ),
         "## Data and training\n",
         _TRAINING.format(
             encoder=config.encoder.path,
@@ -100,6 +113,7 @@ def write_card(config: TrainingConfig, description: dict[str, Any], measures: di
         parts += ["### names\n", _NAMES.format(**measures["names"]), _names(measures["names"]["by_source"])]
     parts += [
         "## Limits\n",
+        *([_ENGLISH_LIMITS] if config.languages == ("en",) else []),
         _LIMITS.format(
             longest=lengths[-1],
             trained=config.encoder.max_length,
@@ -137,11 +151,11 @@ def _split(config: TrainingConfig) -> str:
 def _scores(measures: dict[str, Any]) -> str:
     rows = []
     for name, head in measures["heads"].items():
-        for key, title in (("weighted_f1", "weighted F1"), ("accuracy", "accuracy"), ("macro_f1", "macro F1")):
-            low, high = head["interval_95"][key]
+        for key, (low, high) in head["interval_95"].items():
             full = head["full_precision"][key]
-            rows.append([name, title, f"{head[key]:.4f}", f"{low:.3f} to {high:.3f}", f"{full:.4f}"])
-        rows.append([name, "expected calibration error", f"{head['calibration_error']:.4f}", "", ""])
+            rows.append([name, TITLES[key], f"{head[key]:.4f}", f"{low:.3f} to {high:.3f}", f"{full:.4f}"])
+        if "calibration_error" in head:
+            rows.append([name, "expected calibration error", f"{head['calibration_error']:.4f}", "", ""])
     return _table(["head", "measure", "score", "95 % interval", "before compression"], rows)
 
 

@@ -34,21 +34,34 @@ class Head:
     """Factors of single labels' losses beside that; labels not listed keep 1."""
     exported: bool = True
     """False for an auxiliary head, which only helps the encoder to learn."""
+    several: bool = False
+    """A text may carry several of the labels, or none: each is told by a probability of its own."""
+    partial: bool = False
+    """The data teach some of the labels only; the others, which a contract asks for, are never given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSource:
-    """A labelled CSV or JSONL file (JSONL also gzipped) in the data folder."""
+    """A labelled file in the data folder: CSV, JSONL (also gzipped), or one JSON array of rows.
+
+    Where rows are arrays, a column's name is its place in them, counted from 0.
+    """
 
     file: str
     head: str
     """The head that the labels teach."""
     text: str = "text"
     """Column of the text."""
+    title: str = ""
+    """Column of a title that stands before the text; none if empty."""
     label: str = "label"
     """Column of the label."""
     labels: dict[str, str] = field(default_factory=dict)
     """Label in the file to label of the head; labels not listed keep their name."""
+    only_listed: bool = False
+    """Leave out labels that `labels` does not list, and texts that then have none."""
+    separator: str = ""
+    """Between the labels of a cell that holds several; a head that takes one takes the first."""
     per_entity: bool = False
     """The label column maps entities to labels; only texts whose entities agree are used."""
     validated: bool = True
@@ -133,10 +146,31 @@ class TrainingConfig:
     """Folder of a packaged model whose probabilities are learnt beside the labels, for the heads of its names; empty: none."""
     languages: tuple[str, ...] = ("en",)
     """BCP 47 primary subtags of the languages that the model reads."""
+    licence: str = "Apache-2.0"
+    """Of the trained weights."""
     encoder: Encoder = Encoder()
     tuning: Tuning = Tuning()
     optimiser: Optimiser = Optimiser()
     split: Split = Split()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PretrainingConfig:
+    """An encoder that is pre-trained from nothing: characters as tokens, masked language modelling (Devlin et al. 2019)."""
+
+    texts_of: str
+    """Training configuration beside this file: the encoder reads what that learns from, and nothing that it holds out."""
+    optimiser: Optimiser
+    seed: int = 1
+    layers: int = 4
+    width: int = 256
+    """Of each token's vector; a multiple of 32, the width of an attention head."""
+    max_length: int = 128
+    """Tokens read, the two special ones included; the encoder knows no places beyond."""
+    vocabulary: int = 6000
+    """Most tokens: characters, and words and numbers of other scripts that are frequent."""
+    masked: float = 0.15
+    """Share of the tokens that are to be guessed."""
 
 
 def load_config(path: Path) -> TrainingConfig:
@@ -163,6 +197,8 @@ def _faults(config: TrainingConfig) -> Iterator[str]:
     for head in config.heads:
         if len(head.labels) < 2 or len(set(head.labels)) != len(head.labels):
             yield f"head {head.name!r}: two labels at least are needed, and no label twice: {list(head.labels)}"
+        if head.several and (head.balance or head.class_weights):
+            yield f"head {head.name!r}: balance and class_weights are for heads that take one label"
         if unknown := head.class_weights.keys() - set(head.labels):
             yield f"head {head.name!r}: class_weights of labels that it has not: {sorted(unknown)}"
     for source in config.data:
@@ -185,6 +221,15 @@ def _faults(config: TrainingConfig) -> Iterator[str]:
         yield f"split: fold {split.held_out} of {split.folds} cannot be held out: 0 to {split.folds - 1}, or -1 for none"
     if optimiser.patience and split.held_out < 0:
         yield "optimiser: patience needs a fold that is held out (split.held_out)"
+
+
+def load_pretraining(path: Path) -> tuple[PretrainingConfig, TrainingConfig]:
+    """Read the TOML file of a pre-training, and the configuration whose texts it names. Raises as `load_config` does."""
+    config = _build(PretrainingConfig, _read(path), str(path))
+    assert isinstance(config, PretrainingConfig)
+    if config.width % 32:
+        raise ConfigurationError(f"{path}: width: expected a multiple of 32, found {config.width}")
+    return config, load_config(path.parent / config.texts_of)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from scipy import stats
 
 Labels = NDArray[np.int64]
 Probabilities = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+"""[texts, labels]: which labels a text carries, where it may carry several."""
 
 
 def confusion(truth: Labels, predicted: Labels, classes: int) -> Labels:
@@ -19,7 +21,10 @@ def confusion(truth: Labels, predicted: Labels, classes: int) -> Labels:
 def per_class(matrix: Labels) -> dict[str, Probabilities]:
     """Precision, recall, F1 and support of each class; 0 where undefined."""
     hits = np.diag(matrix).astype(np.float64)
-    support, found = matrix.sum(1).astype(np.float64), matrix.sum(0).astype(np.float64)
+    return _rates(hits, matrix.sum(1).astype(np.float64), matrix.sum(0).astype(np.float64))
+
+
+def _rates(hits: Probabilities, support: Probabilities, found: Probabilities) -> dict[str, Probabilities]:
     precision = np.divide(hits, found, out=np.zeros_like(hits), where=found > 0)
     recall = np.divide(hits, support, out=np.zeros_like(hits), where=support > 0)
     total = support + found
@@ -56,6 +61,39 @@ def difference_intervals(
         return {name: value - theirs[name] for name, value in ours.items()}
 
     return _bootstrap(len(truth), advantage, resamples, seed)
+
+
+def several_scores(truth: Flags, given: Flags) -> dict[str, float]:
+    """Micro F1 (over all labels of all texts), macro F1 (over labels that occur) and the share of texts whose labels are
+    exactly right; `truth` and `given` are [texts, labels]."""
+    table = several_per_class(truth, given)
+    hits, total = int((truth & given).sum()), int(truth.sum() + given.sum())
+    seen = truth.any(0) | given.any(0)
+    return {
+        "micro_f1": 2 * hits / total if total else 1.0,
+        "macro_f1": float(table["f1"][seen].mean()) if seen.any() else 1.0,
+        "exact": float((truth == given).all(1).mean()),
+    }
+
+
+def several_per_class(truth: Flags, given: Flags) -> dict[str, Probabilities]:
+    """Precision, recall, F1 and support of each label where a text may carry several; 0 where undefined."""
+    hits = (truth & given).sum(0).astype(np.float64)
+    support, found = truth.sum(0).astype(np.float64), given.sum(0).astype(np.float64)
+    return _rates(hits, support, found)
+
+
+def several_intervals(
+    truth: Flags, given: Flags, other: Flags | None = None, resamples: int = 1000, seed: int = 0
+) -> dict[str, tuple[float, float]]:
+    """95 % bootstrap interval of each of `several_scores`; with `other`, of its lead over that one on the same texts."""
+
+    def measure(rows: Labels) -> dict[str, float]:
+        ours = several_scores(truth[rows], given[rows])
+        theirs = several_scores(truth[rows], other[rows]) if other is not None else dict.fromkeys(ours, 0.0)
+        return {name: value - theirs[name] for name, value in ours.items()}
+
+    return _bootstrap(len(truth), measure, resamples, seed)
 
 
 def _bootstrap(
@@ -178,4 +216,21 @@ def report(truth: Labels, probabilities: Probabilities, labels: tuple[str, ...])
             for index, label in enumerate(labels)
         },
         "confusion": matrix.tolist(),
+    }
+
+
+def several_report(truth: Flags, probabilities: Probabilities, labels: tuple[str, ...]) -> dict[str, Any]:
+    """As `report`, for a head whose texts may carry several labels: those that are likelier than not are given."""
+    given = probabilities > 0.5
+    table = several_per_class(truth, given)
+    return {
+        "texts": len(truth),
+        **{name: round(value, 5) for name, value in several_scores(truth, given).items()},
+        "interval_95": {
+            name: [round(low, 5), round(high, 5)] for name, (low, high) in several_intervals(truth, given).items()
+        },
+        "classes": {
+            label: {name: round(float(values[index]), 4) for name, values in table.items()}
+            for index, label in enumerate(labels)
+        },
     }

@@ -29,18 +29,23 @@ class _Exported(nn.Module):
 
     def __init__(self, network: Network, heads: tuple[Head, ...], temperatures: Mapping[str, float]) -> None:
         super().__init__()
-        self.network, self.names, self.temperatures = network, [head.name for head in heads], temperatures
+        self.network, self.heads, self.temperatures = network, heads, temperatures
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
         logits = self.network(input_ids, attention_mask)
-        return tuple(torch.softmax(logits[name] / self.temperatures.get(name, 1.0), -1) for name in self.names)
+        scaled = [logits[head.name] / self.temperatures.get(head.name, 1.0) for head in self.heads]
+        return tuple(
+            values.sigmoid() if head.several else values.softmax(-1)
+            for head, values in zip(self.heads, scaled, strict=True)
+        )
 
 
 def export_onnx(network: Network, heads: tuple[Head, ...], temperatures: Mapping[str, float], path: Path) -> None:
     """Write the full-precision model to `path`.
 
     Inputs ``input_ids`` and ``attention_mask``, int64 [batch, length]; for each exported head an output ``p_<name>``,
-    float32 [batch, labels], the softmax of the logits over the head's temperature.
+    float32 [batch, labels], the softmax of the logits over the head's temperature, or their sigmoid where a text may carry
+    several of the labels.
     """
     exported = tuple(head for head in heads if head.exported)
     module = _Exported(network.cpu(), exported, temperatures).eval()

@@ -94,7 +94,7 @@ def joined(texts: Sequence[NamedText], count: int, seed: int) -> list[NamedText]
 
 
 def _headlines(data: Path, source: DataSource) -> Iterable[NamedText]:
-    for where, raw, cell in labelled_rows(data / source.file, source):
+    for where, _, raw, cell in labelled_rows(data / source.file, source):
         text = model_text("", normalise(raw))
         decisions = _DECISION.findall(cell)
         if not decisions:
@@ -108,7 +108,7 @@ def _headlines(data: Path, source: DataSource) -> Iterable[NamedText]:
 def _posts(data: Path, source: DataSource) -> Iterable[NamedText]:
     if source.head != "sentiment":
         return
-    for where, raw, label in labelled_rows(data / source.file, source):
+    for where, _, raw, label in labelled_rows(data / source.file, source):
         text = model_text("", normalise(raw))
         places: dict[str, tuple[int, int]] = {}
         for match in _CASHTAG.finditer(text):

@@ -44,7 +44,8 @@ def class_weights(head: Head, targets: Sequence[int]) -> torch.Tensor | None:
 def batch_loss(
     network: Network, batch: Batch, heads: tuple[Head, ...], settings: Optimiser, weights: ClassWeights
 ) -> torch.Tensor:
-    """Sum over heads of the cross-entropy of the texts labelled for it, weighted, per text of the batch.
+    """Sum over heads of the cross-entropy of the texts labelled for it, weighted, per text of the batch; of a head that takes
+    several labels, the sum of the labels' own.
 
     Divided by all texts rather than by those labelled for the head, so that a labelled text weighs the same whatever
     batch it falls into. With `consistency`, each text is read twice, under two dropouts, and for every head half the
@@ -59,21 +60,40 @@ def batch_loss(
     total = torch.zeros((), device=device())
     for head in heads:
         logits = outputs[head.name].float()
-        cross_entropy = functional.cross_entropy(
-            logits,
-            batch.targets[head.name].repeat(passes).to(device()),
-            weight=weights[head.name],
-            ignore_index=IGNORED,
-            label_smoothing=settings.label_smoothing,
-            reduction="sum",
-        )
+        targets = torch.cat([batch.targets[head.name]] * passes).to(device())
+        if head.several:
+            entropies = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+            cross_entropy = entropies[targets != IGNORED].sum()
+        else:
+            cross_entropy = functional.cross_entropy(
+                logits,
+                targets,
+                weight=weights[head.name],
+                ignore_index=IGNORED,
+                label_smoothing=settings.label_smoothing,
+                reduction="sum",
+            )
         total = total + head.weight * cross_entropy / len(logits)
         if head.name in batch.soft:
             taught = batch.soft[head.name].repeat(passes, 1).to(device())
-            divergence = functional.kl_div(functional.log_softmax(logits, -1), taught, reduction="batchmean")
-            total = total + head.weight * settings.distillation * divergence
+            total = total + head.weight * settings.distillation * _lesson(logits, taught, several=head.several)
         if settings.consistency:
-            first, second = functional.log_softmax(logits, -1).chunk(2)
-            divergence = ((first.exp() - second.exp()) * (first - second)).sum(-1).mean() / 2
-            total = total + head.weight * settings.consistency * divergence
+            total = total + head.weight * settings.consistency * _inconsistency(logits, several=head.several)
     return total
+
+
+def _lesson(logits: torch.Tensor, taught: torch.Tensor, *, several: bool) -> torch.Tensor:
+    """The mean divergence from what is `taught`, probabilities [texts, labels]; for several labels their cross-entropies, which
+    differ from it by what no weight changes."""
+    if several:
+        return functional.binary_cross_entropy_with_logits(logits, taught, reduction="sum") / len(logits)
+    return functional.kl_div(functional.log_softmax(logits, -1), taught, reduction="batchmean")
+
+
+def _inconsistency(logits: torch.Tensor, *, several: bool) -> torch.Tensor:
+    """Half the symmetric Kullback-Leibler divergence of the two readings of each text, its mean."""
+    first, second = logits.chunk(2)
+    if several:  # of each label's two outcomes, whose log-odds are the logits
+        return ((first.sigmoid() - second.sigmoid()) * (first - second)).sum(-1).mean() / 2
+    first, second = functional.log_softmax(first, -1), functional.log_softmax(second, -1)
+    return ((first.exp() - second.exp()) * (first - second)).sum(-1).mean() / 2

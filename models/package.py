@@ -14,9 +14,7 @@ from models.network import Network, longest_input
 from models.onnx_model import content_hash
 
 LENGTHS: Final = (16, 32, 64, 128, 256)
-"""Padded input lengths in tokens; the last is the longest input that is read."""
-
-LICENCE: Final = "Apache-2.0"
+"""Padded input lengths in tokens, as far as the encoder knows so many places; the last is the longest input that is read."""
 
 
 def write_package(
@@ -36,7 +34,7 @@ def write_package(
         "name": config.name,
         "version": config.version,
         "hash": content_hash(folder),
-        "licence": LICENCE,
+        "licence": config.licence,
         "languages": list(config.languages),
         "lengths": [length for length in LENGTHS if length <= longest_input(network.encoder)],
         "sentiments": labels.get("sentiment"),
@@ -46,6 +44,7 @@ def write_package(
                 "name": head.name,
                 "output": f"p_{head.name}",
                 "labels": list(head.labels),
+                **({"several": True} if head.several else {}),
                 "temperature": temperatures.get(head.name, 1.0),
             }
             for head in exported

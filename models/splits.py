@@ -23,14 +23,18 @@ from processors.model_input import URL_WORD
 NEAR_DUPLICATE: Final = 0.5
 """Jaccard similarity of two texts' shingles from which they count as near-duplicates."""
 
-_WORD = re.compile(r"[a-z]+|\d+")
+# Of a script without spaces every character is a piece, told apart from words by not being ASCII.
+_WORD = re.compile(r"[a-z]+|\d+|[\u3400-\u9fff]")
 _BLOCK: Final = 2048
 
 
 def shingles(text: str) -> frozenset[str]:
-    """Return the text's words and pairs of neighbouring words, lower-cased, numbers reduced to their presence."""
+    """Return the text's words and pairs of neighbouring words, lower-cased, numbers reduced to their presence.
+
+    Of Chinese, only pairs of neighbouring characters: single ones stand in most texts.
+    """
     words = ["0" if word[0].isdigit() else word for word in _WORD.findall(text.lower()) if word != URL_WORD]
-    return frozenset(words) | frozenset(f"{a} {b}" for a, b in pairwise(words))
+    return frozenset(filter(str.isascii, words)) | frozenset(f"{a} {b}" for a, b in pairwise(words))
 
 
 def near_duplicate_groups(texts: Sequence[str], threshold: float = NEAR_DUPLICATE) -> NDArray[np.int64]:
@@ -141,5 +145,12 @@ def folded(config: TrainingConfig, data: Path) -> tuple[list[Example], NDArray[n
     examples = load_examples(data, config.data, config.heads)
     if config.split.held_out < 0:
         return examples, np.zeros(len(examples), np.int64)
-    strata = [(example.source, *sorted(example.targets.items())) for example in examples]
+    strata = [
+        (
+            example.source,
+            *sorted(example.targets.items()),
+            *((name, found[-1]) for name, found in example.several.items()),
+        )
+        for example in examples
+    ]
     return examples, grouped_folds([example.text for example in examples], strata, config.split.folds)

@@ -17,9 +17,18 @@ from tokenizers import Tokenizer
 
 from models.batching import EncodedSet
 from models.card import write_card
-from models.config import Head, TrainingConfig
+from models.config import Head, PretrainingConfig, TrainingConfig
 from models.datasets import Example
-from models.evaluate import Labels, Probabilities, fit_temperature, report, scores, softmax
+from models.evaluate import (
+    Flags,
+    Labels,
+    Probabilities,
+    fit_temperature,
+    report,
+    scores,
+    several_report,
+    several_scores,
+)
 from models.network import Network, load_encoder
 from models.onnx_model import OnnxModel, row_dependence
 from models.package import write_package
@@ -49,7 +58,7 @@ def train(config: TrainingConfig, data: Path, out: Path, project: str | None = N
             no room.
     """
     try:
-        _claim(config, out)
+        claim(out, config)
         learnt, held_out = divide(config, data)
         network, tokenizer = trained(config, learnt, held_out, out, project)
         return package_and_measure(config, network, tokenizer, learnt, held_out, out / "package")
@@ -63,7 +72,7 @@ def trained(
     config: TrainingConfig, learnt: list[Example], held_out: list[Example], out: Path, project: str | None = None
 ) -> tuple[Network, Tokenizer]:
     """The stages of `train` up to the weights: return the network that has learnt from `learnt`, and its tokenizer."""
-    identity = _claim(config, out)
+    identity = claim(out, config)
     torch.manual_seed(config.seed)
     encoder, tokenizer = load_encoder(config.encoder)
     network = Network(encoder, config.heads, config.encoder.dropout)
@@ -116,28 +125,35 @@ def package_and_measure(
 ) -> dict[str, Any]:
     """Calibrate `network` on the held-out examples, package it, and measure the package on the same examples."""
     exported = [head for head in config.heads if head.exported]
-    labelled = {head.name: [example for example in held_out if head.name in example.targets] for head in exported}
+    labelled = {head.name: [example for example in held_out if example.teaches(head.name)] for head in exported}
     temperatures: dict[str, float] = {}
     full_precision: dict[str, dict[str, float]] = {}
     for head in exported:
         if labelled[head.name]:
             encoded = EncodedSet(labelled[head.name], config.heads, tokenizer, config.encoder.max_length)
-            truth, logits = truths(labelled[head.name], head), predict(network, encoded)[head.name]
-            temperatures[head.name] = round(fit_temperature(truth, logits), 4)
-            full_precision[head.name] = _rounded_scores(truth, softmax(logits), head)
+            logits = predict(network, encoded)[head.name]
+            if head.several:
+                found = several_scores(flags(labelled[head.name], head), logits > 0)
+            else:
+                truth = truths(labelled[head.name], head)
+                temperatures[head.name] = round(fit_temperature(truth, logits), 4)
+                found = scores(truth, logits.argmax(1), len(head.labels))
+            full_precision[head.name] = {name: round(value, 5) for name, value in found.items()}
     write_package(network, tokenizer, config, temperatures, folder)
     model = OnnxModel(folder)
     measures: dict[str, Any] = {
-        "texts_learnt": {head.name: sum(head.name in example.targets for example in learnt) for head in config.heads},
+        "texts_learnt": {head.name: sum(example.teaches(head.name) for example in learnt) for head in config.heads},
         "heads": {},
     }
     for head in exported:
         if labelled[head.name]:
             probabilities = model.predict([example.text for example in labelled[head.name]])[head.name]
-            measures["heads"][head.name] = {
-                "full_precision": full_precision[head.name],
-                **report(truths(labelled[head.name], head), probabilities, head.labels),
-            }
+            measured = (
+                several_report(flags(labelled[head.name], head), probabilities, head.labels)
+                if head.several
+                else report(truths(labelled[head.name], head), probabilities, head.labels)
+            )
+            measures["heads"][head.name] = {"full_precision": full_precision[head.name], **measured}
     if held_out:
         measures["row_dependence"] = row_dependence(model, [example.text for example in held_out[:512]])
     (folder / "validation.json").write_text(json.dumps(measures, indent=1) + "\n", encoding="utf-8")
@@ -146,13 +162,16 @@ def package_and_measure(
 
 
 def truths(examples: list[Example], head: Head) -> Labels:
-    """The labels of `examples`, all labelled for `head`."""
+    """The labels of `examples`, all labelled for `head`, which takes one."""
     return np.array([example.targets[head.name] for example in examples], np.int64)
 
 
-def _rounded_scores(truth: Labels, probabilities: Probabilities, head: Head) -> dict[str, float]:
-    found = scores(truth, probabilities.argmax(1), len(head.labels))
-    return {name: round(value, 5) for name, value in found.items()}
+def flags(examples: list[Example], head: Head) -> Flags:
+    """The labels of `examples`, all labelled for `head`, which takes several."""
+    found = np.zeros((len(examples), len(head.labels)), np.bool_)
+    for row, example in enumerate(examples):
+        found[row, list(example.several[head.name])] = True
+    return found
 
 
 def _load(network: Network, weights: Path) -> None:
@@ -179,10 +198,10 @@ def _require_room(network: Network, out: Path) -> None:
         )
 
 
-def _claim(config: TrainingConfig, out: Path) -> str:
-    """Refuse to mix two configurations in one folder, which is made if it is missing; return the hash of this one."""
+def claim(out: Path, *configs: TrainingConfig | PretrainingConfig) -> str:
+    """Refuse to mix the runs of different configurations in one folder, which is made if it is missing; return their hash."""
     out.mkdir(parents=True, exist_ok=True)
-    digest = hashlib.sha256(json.dumps(asdict(config), sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps([*map(asdict, configs)], sort_keys=True).encode()).hexdigest()
     marker = out / "config.sha256"
     if marker.exists() and marker.read_text().strip() != digest:
         raise ConfigurationError(f"{out} holds the run of another configuration: choose an empty folder, or remove it")

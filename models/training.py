@@ -12,9 +12,9 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from torch import nn
 
-from models.batching import IGNORED, EncodedSet
+from models.batching import IGNORED, Batch, EncodedSet
 from models.config import Head, Optimiser, TrainingConfig
-from models.evaluate import Probabilities, negative_log_likelihood, scores
+from models.evaluate import Probabilities, negative_log_likelihood, scores, several_scores
 from models.network import Network
 from models.objective import batch_loss, class_weights, device
 from models.tracking import Record, unrecorded
@@ -55,13 +55,7 @@ def fine_tune(
     with the same weights as one that was not. With patience, the score on `held_out` decides when to end and which
     epoch's weights are kept. Returns what it took: epochs, parameters, processor seconds.
     """
-    training = FineTuning(network, data, config, held_out, record)
-    if checkpoint.exists():
-        training.restore(torch.load(checkpoint, map_location=device(), weights_only=True))
-    with progress() as bars:
-        while not training.is_over:
-            training.run_epoch(bars, checkpoint)
-    return training.finish()
+    return FineTuning(network, data, config, held_out, record).run(checkpoint)
 
 
 class FineTuning:
@@ -77,7 +71,7 @@ class FineTuning:
     ) -> None:
         self.network, self.data, self.config = network.to(device()), data, config
         self.settings, self.held_out, self.record = config.optimiser, held_out, record
-        self.weights = {head.name: class_weights(head, data.targets[head.name]) for head in config.heads}
+        self.weights = {head.name: class_weights(head, data.targets[head.name].tolist()) for head in config.heads}
         self.trained = {name: value for name, value in network.named_parameters() if value.requires_grad}
         self.optimiser = torch.optim.AdamW(
             parameter_groups(network, self.settings), weight_decay=self.settings.weight_decay, fused=True
@@ -93,6 +87,19 @@ class FineTuning:
         self.loss, self.seconds = 0.0, 0.0
         self.best: Weights = {}
         self.best_epoch, self.best_score = -1, -1.0
+
+    def run(self, checkpoint: Path) -> dict[str, Any]:
+        """Train to the end, from `checkpoint` on where that file exists; return what it took."""
+        if checkpoint.exists():
+            self.restore(torch.load(checkpoint, map_location=device(), weights_only=True))
+        with progress() as bars:
+            while not self.is_over:
+                self.run_epoch(bars, checkpoint)
+        return self.finish()
+
+    def loss_of(self, batch: Batch) -> torch.Tensor:
+        """What is minimised, of one batch."""
+        return batch_loss(self.network, batch, self.config.heads, self.settings, self.weights)
 
     @property
     def is_over(self) -> bool:
@@ -119,7 +126,7 @@ class FineTuning:
     def _run_batches(self, seed: int, bars: Progress, bar: TaskID, checkpoint: Path) -> None:
         saved, begun = time.monotonic(), time.process_time()
         for batch in islice(self.data.shuffled(self.settings.batch_size, seed), self.batch, None):
-            loss = batch_loss(self.network, batch, self.config.heads, self.settings, self.weights)
+            loss = self.loss_of(batch)
             if self.allocation:
                 loss = loss + self.allocation.penalty()
             (loss / self.settings.accumulation).backward()  # type: ignore[no-untyped-call]
@@ -211,8 +218,8 @@ def predict(network: Network, data: EncodedSet, batch_size: int = 64) -> dict[st
 
 
 def held_out_scores(network: Network, data: EncodedSet, heads: tuple[Head, ...]) -> dict[str, float]:
-    """Weighted F1 and negative log-likelihood of each exported head that texts are labelled for, and ``score``: the mean of the
-    F1, heads weighing as in the loss.
+    """Weighted F1 and negative log-likelihood of each exported head that texts are labelled for (micro F1 where it takes several
+    labels), and ``score``: the mean of the F1, heads weighing as in the loss.
 
     Raises:
         ConfigurationError: no text is labelled for an exported head.
@@ -221,13 +228,17 @@ def held_out_scores(network: Network, data: EncodedSet, heads: tuple[Head, ...])
     logits = predict(network, data)
     total = weight = 0.0
     for head in heads:
-        truth = np.array(data.targets[head.name], np.int64)
-        known = truth != IGNORED
+        truth = data.targets[head.name].numpy().astype(np.int64)
+        known = (truth != IGNORED).reshape(len(truth), -1).all(1)
         if head.exported and known.any():
             said = logits[head.name][known]
-            f1 = scores(truth[known], said.argmax(1).astype(np.int64), len(head.labels))["weighted_f1"]
-            found[f"{head.name} weighted F1"] = f1
-            found[f"{head.name} nats"] = negative_log_likelihood(truth[known], said)
+            if head.several:
+                f1 = several_scores(truth[known] > 0, said > 0)["micro_f1"]
+                found[f"{head.name} micro F1"] = f1
+            else:
+                f1 = scores(truth[known], said.argmax(1).astype(np.int64), len(head.labels))["weighted_f1"]
+                found[f"{head.name} weighted F1"] = f1
+                found[f"{head.name} nats"] = negative_log_likelihood(truth[known], said)
             total, weight = total + head.weight * f1, weight + head.weight
     if not weight:
         raise ConfigurationError(

@@ -74,9 +74,9 @@ def _measured(config: TrainingConfig, learnt: list[Example], held_out: list[Exam
         encoded = EncodedSet(held_out, config.heads, tokenizer, config.encoder.max_length)
         logits = predict(network, encoded)
         measured = {
-            head.name: _scores(head, np.array(encoded.targets[head.name]), softmax(logits[head.name]))
+            head.name: _scores(head, encoded.targets[head.name].numpy(), softmax(logits[head.name]))
             for head in config.heads
-            if head.exported
+            if head.exported and not head.several
         }
         path.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
     taken = json.loads((folder / TRAINING).read_text(encoding="utf-8"))

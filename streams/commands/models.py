@@ -54,6 +54,19 @@ def encoder(
 
 
 @app.command()
+def pretrain(
+    config: Annotated[Path, typer.Option(help="Configuration of the pre-training (TOML), beside that of the texts.")],
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder for checkpoints and the encoder.")],
+) -> None:
+    """Make a small encoder of characters from nothing, for a language without one; a killed run goes on where it was."""
+    with _extra():
+        from models.config import load_pretraining
+        from models.pretraining import pretrain
+    pretrain(*load_pretraining(config), data, out)
+
+
+@app.command()
 def train(
     data: Data,
     out: Annotated[
@@ -195,6 +208,34 @@ def evaluate(
 
 
 @app.command()
+def baseline(
+    data: Data,
+    config: Config = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Folder of a packaged model to set beside it, on the same texts.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="JSON file to write it to as well.")] = None,
+) -> None:
+    """Measure a linear model of character n-grams on what a configuration holds out, beside a packaged model."""
+    with _extra():
+        from models.baseline import against_baseline
+    from models.card import TITLES
+    from models.config import DEFAULT_CONFIG, load_config
+    from models.onnx_model import OnnxModel
+
+    measured = against_baseline(load_config(config or DEFAULT_CONFIG), data, OnnxModel(model) if model else None)
+    for name, head in measured.items():
+        typer.echo(f"{name}: {head['texts']:,} texts")
+        for key, (low, high) in head["baseline"]["interval_95"].items():
+            line = f"  {TITLES[key]}: baseline {head['baseline'][key]:.4f} ({low:.3f} to {high:.3f})"
+            if "model" in head:
+                (low, high), (least, most) = head["model"]["interval_95"][key], head["lead_95"][key]
+                line += f", model {head['model'][key]:.4f} ({low:.3f} to {high:.3f}), lead {least:+.3f} to {most:+.3f}"
+            typer.echo(line)
+    write_report(measured, report)
+
+
+@app.command()
 def repository(
     out: Annotated[Path, typer.Option(help="Folder for the repository; an earlier one is replaced.")],
     backend: Annotated[
@@ -202,6 +243,9 @@ def repository(
     ] = "onnxruntime",
     device: Annotated[Literal["gpu", "cpu"], typer.Option(help="On a GPU ONNX Runtime uses TensorRT.")] = "gpu",
     model: Annotated[Path | None, typer.Option(help="Folder of a packaged model; the shipped one if absent.")] = None,
+    other: Annotated[
+        list[Path] | None, typer.Option(help="Folder of a packaged model for another language; may be repeated.")
+    ] = None,
     threads: Annotated[int, typer.Option(min=0, help="Threads of one instance on a CPU; 0 takes one per core.")] = 0,
     fp16: Annotated[
         bool, typer.Option("--fp16", help="Let TensorRT compute in half precision: faster, labels may differ.")
@@ -217,7 +261,14 @@ def repository(
 
     cache = engine_cache or ENGINE_CACHE
     packaged = write_repository(
-        out, model or DEFAULT_MODEL, backend, device, threads=threads, fp16=fp16, engine_cache=cache
+        out,
+        model or DEFAULT_MODEL,
+        backend,
+        device,
+        others=other or (),
+        threads=threads,
+        fp16=fp16,
+        engine_cache=cache,
     )
     typer.echo(
         f"{out}: model {MODEL_NAME}, {backend} on {device}, version {packaged.number} "

@@ -1,12 +1,13 @@
 """What a training set may contain, and how a fault in it is told."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from models.config import DEFAULT_CONFIG, DataSource, Head, load_config
-from models.datasets import load_examples
+from models.datasets import Example, load_examples
 from processors.errors import ConfigurationError
 from processors.labels import SENTIMENTS, TOPICS
 
@@ -76,6 +77,35 @@ def test_a_file_in_another_encoding_is_told(tmp_path: Path, name: str, told: str
     (tmp_path / name).write_bytes('"text","label"\n"Société","bad"\n'.encode("latin-1"))
     with pytest.raises(ConfigurationError, match=told):
         load_examples(tmp_path, [DataSource(file=name, head="mood")], [HEAD])
+
+
+def several(folder: Path, rows: list[list[object]], *heads: Head, **options: object) -> list[Example]:
+    (folder / "set.json").write_text(json.dumps(rows), encoding="utf-8")
+    sources = [DataSource(file="set.json", head=head.name, text="0", label="1", **options) for head in heads]  # type: ignore[arg-type]
+    return load_examples(folder, sources, heads)
+
+
+def test_rows_of_an_array_may_carry_several_labels_of_which_a_head_of_one_takes_the_first(tmp_path: Path) -> None:
+    rows: list[list[object]] = [["A", "x good"], ["B", "good bad"], ["A", "bad"], ["C", "x"], ["D", "bad bad"]]
+    both = replace(HEAD, name="both", several=True)
+    found = several(tmp_path, rows, HEAD, both, separator=" ", only_listed=True, labels={"good": "good", "bad": "bad"})
+    assert [(each.text, dict(each.targets), dict(each.several)) for each in found] == [
+        ("A", {"mood": 1}, {"both": (0, 1)}),
+        ("B", {"mood": 1}, {"both": (0, 1)}),
+        ("D", {"mood": 0}, {"both": (0,)}),
+    ]
+
+
+def test_labels_that_the_data_do_not_teach_are_let_alone_where_the_head_says_so(tmp_path: Path) -> None:
+    rows: list[list[object]] = [["A", "bad"], ["B", "bad"]]
+    with pytest.raises(ConfigurationError, match="label 'good' has 0 example"):
+        several(tmp_path, rows, HEAD)
+    assert len(several(tmp_path, rows, replace(HEAD, partial=True))) == 2
+
+
+def test_a_title_stands_before_the_text(tmp_path: Path) -> None:
+    content = "head,text,label\nOil,Crude falls,bad\n,Up,good\nGas,Down,bad\n,Upper,good\n"
+    assert list(load(tmp_path, content, title="head")) == ["Oil. Crude falls", "Up", "Gas. Down", "Upper"]
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -19,6 +19,18 @@ def test_scores_worked_out_by_hand() -> None:
     assert found["macro_f1"] == pytest.approx((2 / 3 + 4 / 5) / 3)
 
 
+def test_scores_of_texts_with_several_labels_worked_out_by_hand() -> None:
+    truth = np.array([[1, 1, 0], [0, 1, 0], [0, 0, 0]], bool)
+    given = np.array([[1, 0, 0], [0, 1, 1], [0, 0, 0]], bool)
+    found = evaluate.several_scores(truth, given)
+    assert found["micro_f1"] == pytest.approx(2 * 2 / (3 + 3))
+    assert found["macro_f1"] == pytest.approx((1 + 2 / 3 + 0) / 3)
+    assert found["exact"] == pytest.approx(1 / 3)
+    assert set(evaluate.several_scores(truth, truth).values()) == {1.0}
+    low, high = evaluate.several_intervals(truth, truth, given)["micro_f1"]
+    assert low <= 1 - found["micro_f1"] <= high
+
+
 def test_a_class_that_never_occurs_does_not_lower_macro_f1() -> None:
     assert evaluate.scores(TRUTH, TRUTH, 9)["macro_f1"] == 1.0
 

@@ -42,6 +42,12 @@ def test_numbers_and_links_do_not_hide_a_near_duplicate() -> None:
     assert groups[0] == groups[1] != groups[2]
 
 
+def test_chinese_is_compared_by_pairs_of_characters() -> None:
+    assert shingles("苹果 Apple 涨3%") == {"苹 果", "果 apple", "apple", "apple 涨", "涨 0", "0"}
+    groups = near_duplicate_groups(["苹果公司今天股价大涨", "苹果公司今天股价大跌", "今天公司的苹果"])
+    assert groups[0] == groups[1] != groups[2]
+
+
 def test_each_stratum_is_spread_evenly_over_the_folds() -> None:
     texts = ["".join(chr(97 + int(digit)) for digit in str(number)) for number in range(100, 200)]
     strata = ["rare" if number % 10 == 0 else "common" for number in range(100)]
