@@ -64,10 +64,12 @@ class Explainer:
         """
         known = self.model.hash in {version.model_hash for version in alert.versions}
         for document in alert.evidence:
-            if not known:
+            whole = document_of(document.identity) if known else None
+            labelled_by = whole.versions.model_hash if whole and whole.versions else self.model.hash
+            if not known or labelled_by != self.model.hash:
                 yield EvidenceWords(document.identity, None, "other-model")
             else:
-                yield self._of(document, alert, document_of(document.identity))
+                yield self._of(document, alert, whole)
 
     def _of(self, shown: EvidenceDocument, alert: Alert, whole: LabelledDocument | None) -> EvidenceWords:
         name = ""

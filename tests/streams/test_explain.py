@@ -66,7 +66,7 @@ def test_only_what_the_model_reads_is_explained() -> None:
 
 def test_evidence_is_explained_by_the_document_in_full_or_by_its_excerpt(explainer: Explainer) -> None:
     rang = ringing(explainer, (CRASH, p_negative(CRASH)), (LONG[:100], p_negative(LONG)))
-    whole = labelled_document("1", title="", text=LONG)
+    whole = labelled_document("1", title="", text=LONG, versions=rang.versions[0])
     first, second = explainer.evidence(rang, {whole.identity: whole}.get)
     assert first.explanation
     assert first.explanation.text == CRASH
@@ -83,6 +83,19 @@ def test_what_another_model_labelled_is_refused(explainer: Explainer) -> None:
     rang = replace(ringing(explainer, (CRASH, p_negative(CRASH))), versions=(VERSIONS,))
     [found] = explainer.evidence(rang, lambda _: None)
     assert (found.explanation, found.refusal) == (None, "other-model")
+
+
+def test_evidence_in_a_language_that_another_model_reads_is_refused_beside_that_of_this_one(
+    explainer: Explainer,
+) -> None:
+    rang = ringing(explainer, (CRASH, p_negative(CRASH)), ("波音 股价 下跌", 0.9))
+    ours, theirs = (replace(VERSIONS, model_hash=hash) for hash in (explainer.model.hash, "f" * 64))
+    whole = [
+        labelled_document("0", title="", text=CRASH, versions=ours),
+        labelled_document("1", title="", text="波音 股价 下跌", versions=theirs),
+    ]
+    found = list(explainer.evidence(rang, {each.identity: each for each in whole}.get))
+    assert [each.refusal for each in found] == ["", "other-model"]
 
 
 def test_an_alert_is_shown_with_its_words_underlined_and_the_models_version(
