@@ -58,7 +58,9 @@ class DetectionSettings:
         1.0, "a volume incident, of the count alone, opens at most at this chance", unit="1/year"
     )
     rungs: tuple[Annotated[float, Gt(0), Le(100_000)], ...] = parameter(
-        (12.0, 1.0, 0.1, 0.01), "levels of chance at which an incident opens and escalates, falling", unit="1/year"
+        (12.0, 1.0, 0.1, 0.01),
+        "levels of chance at which an incident opens and escalates, falling; in as many surges as the first allows a share is asked",
+        unit="1/year",
     )
     leave_chance: Annotated[float, Gt(0), Le(100_000)] = parameter(
         52.0, "an incident stays open while its series is at least this unlikely", unit="1/year"

@@ -31,7 +31,7 @@ FORMS: Final = (
 """The forms that are compared."""
 
 WITHOUT: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
-    "without the share": {"detection": {"share_significance": 1e9}},
+    "without the share as a condition": {"detection": {"share_significance": 1e9}},
     "without the doubtful": {"detection": {"least_probability": 0.5}},
     "without novelty": {"stories": {"gap_hours": 0.0, "follow_up_hours": 0.0}},
     "without flagging campaigns": {"campaigns": {"least_authors": 1000}},
