@@ -89,9 +89,9 @@ def dynamic_int8(model: onnx.ModelProto) -> onnx.ModelProto:
 def static_int8(
     model: onnx.ModelProto, batches: Sequence[Mapping[str, NDArray[np.int64]]], spared: Collection[str] = ()
 ) -> onnx.ModelProto:
-    """int8 arithmetic with scales found on `batches` beforehand, by channel for weights; embeddings stored as int8.
+    """int8 arithmetic with scales found on `batches` beforehand; embeddings stored as int8.
 
-    The MatMul nodes named in `spared` are stored as int8 and computed in full precision.
+    Weights have a scale for each channel and 7 bits of the 8, so that no processor's sums overflow. The MatMul nodes named in `spared` are stored as int8 and computed in full precision.
     """
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
@@ -110,6 +110,7 @@ def static_int8(
             op_types_to_quantize=["MatMul"],
             nodes_to_exclude=list(spared),
             per_channel=True,
+            reduce_range=True,  # processors without VNNI add pairs of products in 16 bits
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             extra_options={"MatMulConstBOnly": True},
