@@ -68,15 +68,15 @@ def pushed(repository: Path, model: Path) -> Iterator[Packaged]:
     """Put the packaged model in the folder `model` beside the versions of `repository`; the body lets the server load it.
 
     Where the body fails, the repository is as it was; else versions that are neither promoted, previous nor this
-    one are removed. Raises ConfigurationError for a model with other inputs or outputs, or one that is there already.
+    one are removed. Raises ConfigurationError for a model with other inputs, outputs or languages, or one that is there already.
     """
     folder, before = _model_folder(repository), versions_in(repository)
     packaged, promoted = read_package(model), promoted_in(before)
     if packaged.number in (version.packaged.number for version in before):
         raise ConfigurationError(f"version {packaged.number} ({packaged.hash[:12]}) is in {repository} already")
-    if (packaged.outputs, packaged.lengths) != (promoted.packaged.outputs, promoted.packaged.lengths):
+    if any(getattr(packaged, name) != getattr(promoted.packaged, name) for name in ("outputs", "lengths", "languages")):
         raise ConfigurationError(
-            f"{model} has other lengths or outputs than what {repository} serves: write another one"
+            f"{model} has other lengths, outputs or languages than what {repository} serves: write another one"
         )
     config = (folder / "config.pbtxt").read_text(encoding="utf-8")
     place = folder / str(packaged.number)

@@ -94,8 +94,10 @@ def test_what_cannot_stand_beside_the_promoted_one_is_refused(
     with pytest.raises(ConfigurationError, match="already"):
         push(repository, DEFAULT_MODEL)
     shorter = restated(another_model(tmp_path / "shorter", "5.0.0"), lengths=[16, 32])
-    with pytest.raises(ConfigurationError, match="other lengths or outputs"):
+    with pytest.raises(ConfigurationError, match="other lengths, outputs or languages"):
         push(repository, shorter)
+    with pytest.raises(ConfigurationError, match="other lengths, outputs or languages"):
+        push(repository, restated(tmp_path / "shorter", lengths=[16, 32, 64, 128, 256], languages=["zh"]))
     (tmp_path / "shorter" / "model.onnx").write_bytes(b"")
     with pytest.raises(ModelError):
         push(repository, tmp_path / "shorter")
