@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from models.batching import EncodedSet
 from models.compression import onnx_forms
-from models.config import TrainingConfig
+from models.config import Optimiser, TrainingConfig
 from models.datasets import Example
 from models.evaluate import difference_intervals, intervals, scores
 from models.onnx_model import OnnxModel, row_dependence
@@ -30,6 +30,7 @@ LENGTHS: Final = (16, 32, 64, 128)
 _BATCH: Final = 16
 _DEPENDENCE_TEXTS: Final = 24
 _IMPORTANCE_TEXTS: Final = 512
+_RECOVERY: Final = Optimiser(epochs=1, batch_size=16, learning_rate=1e-4, layer_decay=1.0, head_learning_rate=1e-4)
 _SHARES: Final = (0.25, 0.5)
 """Of attention heads and neurons that thinning removes."""
 
@@ -56,7 +57,7 @@ def trained_forms(
 
     def thinned(share: float, scratch: Path) -> tuple[Any, Any]:
         network, tokenizer = unpackaged(model, own, scratch)
-        plain = replace(own, optimiser=replace(own.optimiser, consistency=0.0, label_smoothing=0.0, epochs=1))
+        plain = replace(own, optimiser=_RECOVERY)
         known = [example for example in learnt if any(head.name in example.targets for head in heads)]
         thin_out(network, EncodedSet(known[:_IMPORTANCE_TEXTS], heads, tokenizer, 128), plain, share)
         if recovery:

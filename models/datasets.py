@@ -50,11 +50,7 @@ def load_examples(folder: Path, sources: Sequence[DataSource], heads: Sequence[H
     merged: dict[str, dict[str, dict[int, None]]] = {}
     origin: dict[str, str] = {}
     for source in sources:
-        head = by_name.get(source.head)
-        if head is None:
-            raise ConfigurationError(
-                f"data source {source.file}: there is no head named {source.head!r}; heads are {sorted(by_name)}"
-            )
+        head = by_name[source.head]
         for where, title, raw, cell in labelled_rows(folder / source.file, source):
             labels = _labels(where, cell, source)
             if not labels:

@@ -113,11 +113,6 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load_examples(tmp_path, [DataSource(file="nowhere.csv", head="mood")], [HEAD])
 
 
-def test_a_source_for_an_unknown_head_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="no head named 'moot'"):
-        load_examples(tmp_path, [DataSource(file="set.csv", head="moot")], [HEAD])
-
-
 def test_a_misspelt_setting_is_refused_with_the_nearest_name(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text('name = "x"\nversion = "1"\nheads = []\ndata = []\n[optimiser]\nlearning_rat = 1.0\n')
