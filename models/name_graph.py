@@ -29,6 +29,7 @@ MOST_TOKENS: Final = 128
 _LAYER_END: Final = re.compile(r"layer\.(\d+)/output/LayerNorm/LayerNormalization$")
 _PREFIX: Final = "names/"
 _TEXTS: Final = 64
+_RESTORING: Final = ("_int8", "_float", "_scale", "_restored")
 
 
 def hidden_states(folder: Path, texts: Sequence[NamedText]) -> HiddenStates:
@@ -136,9 +137,13 @@ def _layer_outputs(model: onnx.ModelProto) -> list[str]:
 
 
 def _shorten(model: onnx.ModelProto) -> None:
-    """Give the tensors between nodes short names: theirs repeat the path of the module twice a node."""
+    """Give the tensors between nodes short names: theirs repeat the path of the module twice a node. Those by which weights are
+    restored (`models.compression`) keep theirs."""
     kept = {output.name for output in model.graph.output}
-    outputs = [name for node in model.graph.node for name in node.output if "/" in name and name not in kept]
+    outputs = [name for node in model.graph.node for name in node.output]
+    restored = [name for name in outputs if name.endswith(_RESTORING)]
+    kept.update(restored, (name.removesuffix("_int8") for name in restored))
+    outputs = [name for name in outputs if "/" in name and name not in kept]
     short = {name: f"t{number}" for number, name in enumerate(outputs)}
     for node in model.graph.node:
         node.input[:] = [short.get(name, name) for name in node.input]

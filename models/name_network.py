@@ -8,7 +8,7 @@ of the text as a whole; all names of a text are answered in the row that it take
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from models.named_texts import NamedText
 from processors.labels import SENTIMENTS
+
+if TYPE_CHECKING:
+    from models.named_texts import NamedText
 
 LAYERS: Final = (4, 8, 12)
 """The layers of the encoder that are read, of twelve."""
@@ -25,7 +27,7 @@ LAYERS: Final = (4, 8, 12)
 WIDTH: Final = 128
 HEADS: Final = 4
 DROPOUT: Final = 0.2
-EPOCHS: Final = 4
+EPOCHS: Final = 3
 BATCH: Final = 32
 LEARNING_RATE: Final = 1e-3
 WARM_UP: Final = 0.06
@@ -79,7 +81,7 @@ class NameNetwork(nn.Module):
         return attended
 
 
-def trained(texts: Sequence[NamedText], states: HiddenStates, seed: int) -> NameNetwork:
+def trained(texts: Sequence["NamedText"], states: HiddenStates, seed: int) -> NameNetwork:
     """A network that learnt from `texts`, whose `states` are given: the moving average of its weights."""
     torch.manual_seed(seed)
     generator = np.random.default_rng(seed)
@@ -120,7 +122,7 @@ def _batches(usable: Sequence[int], states: HiddenStates, generator: np.random.G
 
 
 def _names_of(
-    network: NameNetwork, texts: Sequence[NamedText], states: HiddenStates, rows: Sequence[int]
+    network: NameNetwork, texts: Sequence["NamedText"], states: HiddenStates, rows: Sequence[int]
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(Probabilities [names, 3], labels [names]) of all names in the texts at `rows`."""
     lengths = [int(states.starts[row + 1] - states.starts[row]) for row in rows]
@@ -130,11 +132,14 @@ def _names_of(
         values[place, :length] = states.values[states.starts[row] : states.starts[row + 1]]
         mask[place, :length] = 1
     logits = network(torch.from_numpy(values).float().flatten(2), torch.from_numpy(mask))
-    tokens = logits.softmax(-1)
-    found, labels = [], []
+    labels: list[int] = []
+    name_of, tokens, weights = [], [], []
     for place, row in enumerate(rows):
         for name, span in zip(texts[row].names, states.spans[row], strict=True):
             if span:
-                found.append(tokens[place, list(span)].mean(0))
+                name_of += [len(labels)] * len(span)
+                tokens += [place * max(lengths) + token for token in span]
+                weights += [1 / len(span)] * len(span)
                 labels.append(name.label)
-    return torch.stack(found), torch.tensor(labels)
+    shares = logits.softmax(-1).flatten(0, 1)[tokens] * torch.tensor(weights)[:, None]
+    return torch.zeros(len(labels), len(SENTIMENTS)).index_add(0, torch.tensor(name_of), shares), torch.tensor(labels)

@@ -1,16 +1,21 @@
 """The shipped model: its contract, its independence of neighbours, its figures. Needs no torch."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from models.config import DEFAULT_CONFIG, load_config
 from models.datasets import Example
 from models.evaluate import scores
-from models.onnx_model import DEFAULT_MODEL, OnnxModel, content_hash, row_dependence
+from models.name_scores import asked, measured
+from models.named_texts import divided_named_texts
+from models.onnx_model import DEFAULT_MODEL, OnnxModel, content_hash, inputs_of, row_dependence
 from processors.labels import SENTIMENTS, TOPICS
 
-STATED = json.loads((DEFAULT_MODEL / "validation.json").read_text())["heads"]
+VALIDATION = json.loads((DEFAULT_MODEL / "validation.json").read_text())
+STATED = VALIDATION["heads"]
 
 TEXTS = [
     "",
@@ -61,6 +66,30 @@ def test_plain_cases_get_their_plain_label(model: OnnxModel) -> None:
 def test_no_label_depends_on_neighbours_or_padding(model: OnnxModel) -> None:
     found = row_dependence(model, TEXTS * 2, batch_size=len(TEXTS))
     assert found == {"changed_labels": 0, "largest_difference": pytest.approx(0, abs=1e-3)}
+
+
+def test_what_is_said_of_a_name_depends_on_no_neighbour_and_no_padding(model: OnnxModel) -> None:
+    tokens = model.tokenise([text for text in TEXTS if text])
+    [together] = model.session.run(["p_company"], inputs_of(tokens, 256))
+    for row, values in enumerate(tokens):
+        [alone] = model.session.run(["p_company"], inputs_of([values], model.padded_length(len(values))))
+        assert np.allclose(alone[0, : len(values)], together[row, : len(values)], atol=1e-3)
+
+
+@pytest.mark.data
+def test_the_stated_share_of_companies_is_told_rightly(data_dir: Path) -> None:
+    _, held_out = divided_named_texts(load_config(DEFAULT_CONFIG), data_dir)
+    found = measured(asked(DEFAULT_MODEL, held_out), held_out)
+    for source, kinds in found["by_source"].items():
+        for kind, row in kinds.items():
+            stated = VALIDATION["names"]["by_source"][source][kind]
+            assert row["names"] == stated["names"]
+            assert row["served"]["share"] == pytest.approx(stated["served"]["share"], abs=0.005)
+
+
+def test_telling_companies_apart_is_worth_more_than_giving_each_the_label_of_the_text() -> None:
+    row = VALIDATION["names"]["by_source"]["sentfin-train.csv"]["several names"]
+    assert row["advantage"]["interval_95"][0] > 0.05
 
 
 @pytest.fixture(scope="module")

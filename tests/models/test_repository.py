@@ -75,6 +75,7 @@ def test_every_form_has_one_name_and_one_signature(written: Any) -> None:
         ("attention_mask", pb.TYPE_INT64, [-1]),
         ("p_sentiment", pb.TYPE_FP32, [3]),
         ("p_topic", pb.TYPE_FP32, [20]),
+        ("p_company", pb.TYPE_FP32, [-1, 3]),
     ]
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tritonclient.grpc import InferenceServerClient, InferInput
+from tritonclient.grpc import InferenceServerClient, InferInput, InferRequestedOutput
 from tritonclient.grpc.aio import InferenceServerClient as AsyncClient
 from tritonclient.utils import InferenceServerException
 
-from models.onnx_model import DEFAULT_MODEL, OnnxModel
+from models.onnx_model import DEFAULT_MODEL, NAMES_OUTPUT, OnnxModel, inputs_of
 from models.repository import MODEL_NAME, QUEUE_DELAY, read_package, write_repository
 from processors.errors import FatalError
 from streams.stack.ports import Ports
@@ -128,6 +128,11 @@ def test_answers_are_those_of_the_model(address: str, model: OnnxModel) -> None:
         answer = _ask(client, [tokens], length)
         assert answer["p_sentiment"] == pytest.approx(expected["sentiment"], abs=1e-5)
         assert answer["p_topic"] == pytest.approx(expected["topic"], abs=1e-5)
+        [of_tokens] = model.session.run([NAMES_OUTPUT], inputs_of([tokens], length))
+        answer = client.infer(
+            MODEL_NAME, _inputs([tokens], length), outputs=[InferRequestedOutput(NAMES_OUTPUT)], client_timeout=PATIENCE
+        )
+        assert answer.as_numpy(NAMES_OUTPUT) == pytest.approx(of_tokens, abs=1e-5)
 
 
 def test_no_label_depends_on_what_the_server_computes_it_with(address: str, model: OnnxModel) -> None:

@@ -47,6 +47,34 @@ def test_plain_cases_are_read_as_anyone_would(classifier: EmbeddedClassifier) ->
     assert (fed.topic.label, oil.topic.label) == ("fed-central-banks", "energy-oil")
 
 
+def test_companies_of_opposite_luck_are_told_apart_beside_whatever_else_is_asked(
+    classifier: EmbeddedClassifier,
+) -> None:
+    texts = ["Samsung soars as Apple slips", TEXTS[0], "Boeing and Airbus " + "hold their annual meeting " * 100]
+    names = [((0, 7), (16, 21), (0, 0)), (), ((0, 6), (len(texts[2]) - 8, len(texts[2]) - 1))]
+    first, second, third = classifier.classify(texts, names)
+    assert [name and name.label for name in first.names] == ["positive", "negative", None]
+    assert second.names == ()
+    assert [name is None for name in third.names] == [False, True], "the model does not read so far"
+    [alone] = classifier.classify(texts[:1], names[:1])
+    for ours, theirs in zip(alone.names[:2], first.names[:2], strict=True):
+        assert ours and theirs
+        assert ours.negative == pytest.approx(theirs.negative, abs=1e-3)
+    assert [whole.sentiment for whole in classifier.classify(texts)] == [
+        first.sentiment,
+        second.sentiment,
+        third.sentiment,
+    ]
+
+
+def test_a_model_that_does_not_tell_names_apart_says_nothing_of_any(copy: Path) -> None:
+    description = json.loads((copy / "model.json").read_text())
+    del description["names"]
+    (copy / "model.json").write_text(json.dumps(description))
+    [answer] = EmbeddedClassifier(copy, threads=1).classify(["Samsung soars as Apple slips"], [((0, 7), (16, 21))])
+    assert answer.names == ()
+
+
 def test_probabilities_sum_to_one(classifier: EmbeddedClassifier) -> None:
     for answer in classifier.classify(TEXTS):
         assert answer.sentiment.negative + answer.sentiment.neutral + answer.sentiment.positive == pytest.approx(

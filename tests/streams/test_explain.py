@@ -15,7 +15,7 @@ from sample_messages import VERSIONS, alert, evidence, labelled_document
 from typer.testing import CliRunner
 
 from processors.explanation import explained
-from processors.messages import Alert
+from processors.messages import Alert, CompanyLink
 from processors.model_input import model_text
 from streams.alert_view import show_alert
 from streams.classifier import EmbeddedClassifier
@@ -72,6 +72,22 @@ def test_evidence_is_explained_by_the_document_in_full_or_by_its_excerpt(explain
     assert first.explanation.text == CRASH
     assert second.explanation
     assert second.explanation.text == LONG.strip()
+
+
+def test_of_a_text_with_several_companies_the_words_about_the_one_that_rings_are_told(explainer: Explainer) -> None:
+    text = "Boeing shares plunge after crash, while Airbus beats estimates"
+    [said] = EmbeddedClassifier(DEFAULT_MODEL, threads=1).classify([text], [((0, 6), (40, 46))])
+    bad, good = said.names
+    assert bad and good
+    assert (bad.label, good.label) == ("negative", "positive")
+    links = (CompanyLink("BA", "Boeing", 0, "name", bad), CompanyLink("AIR", "Airbus", 40, "name", good))
+    ours = replace(VERSIONS, model_hash=explainer.model.hash)
+    whole = labelled_document("0", title="", text=text, companies=links, versions=ours)
+    [found] = explainer.evidence(ringing(explainer, (text, bad.negative)), {whole.identity: whole}.get)
+    assert found.explanation
+    assert found.explanation.probability == pytest.approx(bad.negative, abs=1e-3)
+    assert {"plunge", "crash,"} & set(found.explanation.leading(3))
+    assert "beats" not in found.explanation.leading(3)
 
 
 def test_a_text_that_is_not_what_the_model_read_is_refused(explainer: Explainer) -> None:
