@@ -137,7 +137,9 @@ def _json_array(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
         rows = json.loads(path.read_bytes())
     except ValueError as error:
-        raise ConfigurationError(f"{path.name}: not valid JSON ({error})") from error
+        raise ConfigurationError(
+            f"{path.name}: not one JSON array ({error}); a file with an object on each line is named .jsonl"
+        ) from error
     if not isinstance(rows, list):
         raise ConfigurationError(f"{path.name}: expected a JSON array of rows")
     for number, row in enumerate(rows, start=1):

@@ -38,7 +38,8 @@ def measured_and_learnt(
 def prove(
     model: OnnxModel, examples: Sequence[Example], learnt: Sequence[Example], against: OnnxModel | None = None
 ) -> dict[str, Any]:
-    """Measure `model` on `examples`, head by head; ready for JSON.
+    """Measure `model` on `examples`, head by head; ready for JSON. Heads that take several labels are left to
+    `models.baseline`.
 
     `learnt` are the texts that it was trained on: near-duplicates of them are counted, and scores are given with and
     without them. With `against`, the heads that both models have are compared on the same texts.

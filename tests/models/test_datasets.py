@@ -96,6 +96,11 @@ def test_rows_of_an_array_may_carry_several_labels_of_which_a_head_of_one_takes_
     ]
 
 
+def test_lines_of_objects_in_a_file_named_as_one_array_are_told_their_own_name(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"not one JSON array .*named \.jsonl"):
+        load(tmp_path, '{"text": "A", "label": "bad"}\n{"text": "B", "label": "bad"}\n', "set.json")
+
+
 def test_labels_that_the_data_do_not_teach_are_let_alone_where_the_head_says_so(tmp_path: Path) -> None:
     rows: list[list[object]] = [["A", "bad"], ["B", "bad"]]
     with pytest.raises(ConfigurationError, match="label 'good' has 0 example"):
