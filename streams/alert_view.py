@@ -3,7 +3,7 @@
 Texts come from strangers: they are shown as plain text, without markup, control or direction characters.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from itertools import islice
@@ -58,14 +58,25 @@ def show_alert(
     alerts = read_alerts(place)
     alert = find_alert(alerts, prefix, place)
     history = [other for other in alerts if other.incident == alert.incident]
-    console.print(alert_details(alert, names, history, marks_of(alert) if marks_of else None))
+    successor = next((other for other in alerts if other.incident == alert.continued_by), None)
+    console.print(alert_details(alert, names, history, marks_of(alert) if marks_of else None, successor))
 
 
 def list_alerts(
-    place: Path, console: Console, names: Names, least: str = TIERS[0], kind: str = "", series: str = ""
+    place: Path,
+    console: Console,
+    names: Names,
+    least: str = TIERS[0],
+    kind: str = "",
+    series: str = "",
+    *,
+    events: bool = False,
 ) -> None:
-    """Print the alerts in `place` (as for `show_alert`) of tier `least` and above, and of `kind` and `series` where
-    they are given, oldest first. Raises ConfigurationError for a tier or kind that is none."""
+    """Print the incidents in `place` (as for `show_alert`) of tier `least` and above, and of `kind` and `series` where
+    they are given, oldest first: each by the alert that told it last, or with `events` every alert.
+
+    An incident that another one tells from there on is left out. Raises ConfigurationError for a tier or kind that is none.
+    """
     for what, name, known in (("tier", least, TIERS), ("kind", kind or KINDS[0], KINDS)):
         if name not in known:
             raise ConfigurationError(f"there is no {what} {name!r}: choose one of {', '.join(known)}")
@@ -81,10 +92,24 @@ def list_alerts(
         none = f"None of the {len(rang):,} alerts in {place} is of these." if rang else f"No alert rang in {place}."
         console.print(none, markup=False)
         return
-    console.print(alert_lines(alerts, names))
-    console.print(
-        f"{counted(len(alerts), 'alert')}. One in full: tocsin alerts show ID --in {place}", style=_FAINT, markup=False
-    )
+    shown = alerts if events else latest_of_each(alerts)
+    console.print(alert_lines(shown, names, () if events else {a.incident for a in alerts if a.event == "close"}))
+    count = counted(len(alerts), "alert")
+    told = f"{count}." if events else f"{counted(len(shown), 'incident')}; {count} of them: --events."
+    console.print(f"{told} One in full: tocsin alerts show ID --in {place}", style=_FAINT, markup=False)
+
+
+def latest_of_each(alerts: Iterable[Alert]) -> list[Alert]:
+    """Of each incident in `alerts` (in order) the latest that is no close, by time; none of those that another goes on with."""
+    latest: dict[str, Alert] = {}
+    for alert in alerts:
+        if alert.continued_by:
+            latest.pop(alert.incident, None)
+        elif alert.event != "close":
+            latest[alert.incident] = alert
+        else:
+            latest.setdefault(alert.incident, alert)
+    return sorted(latest.values(), key=lambda alert: alert.at)
 
 
 def read_alerts(place: Path) -> list[Alert]:
@@ -128,14 +153,17 @@ def alert_details(
     names: Names,
     history: Sequence[Alert] = (),
     marks: "EvidenceMarks | None" = None,
+    successor: Alert | None = None,
 ) -> RenderableType:
     """Everything that `alert` says, readably. `history` are the events of its incident, in order; `marks` stand in place of
-    the texts of evidence."""
+    the texts of evidence; `successor` is of the incident that goes on with it."""
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style=_LABEL, no_wrap=True)
     facts.add_column(ratio=1)
     for label, value in _facts(alert):
         facts.add_row(label, value)
+    if alert.continued_by:
+        facts.add_row("Goes on as", _continued(alert, successor, names))
     parts: list[RenderableType] = [_headline(alert, names), Padding(facts, (1, 1))]
     if alert.evidence:
         parts += [Text(f" Evidence: {_plural(len(alert.evidence), 'document')}", style=_LABEL), Text("")]
@@ -150,8 +178,8 @@ def alert_details(
     return Group(*parts)
 
 
-def alert_lines(alerts: Iterable[Alert], names: Names) -> RenderableType:
-    """`alerts`, one block each: what, when and its id on the first line, then the reason."""
+def alert_lines(alerts: Iterable[Alert], names: Names, over: Collection[str] = ()) -> RenderableType:
+    """`alerts`, one block each: what, when and its id on the first line, then the reason. The incidents in `over` are."""
     blocks: list[RenderableType] = []
     for alert in alerts:
         line = Table.grid(expand=True, padding=(0, 1))
@@ -162,7 +190,7 @@ def alert_lines(alerts: Iterable[Alert], names: Names) -> RenderableType:
             f"{alert.at:%d %b %H:%M}  ",
             (f"{alert.tier.upper():<6}  ", f"bold {style}"),
             subject(alert, names),
-            f"  {EVENTS[alert.event]}",
+            f"  {EVENTS[alert.event]}{', closed since' if alert.incident in over and alert.event != 'close' else ''}",
             (f"  by chance {how_often(alert.chance_per_year)}", _FAINT),
             overflow="ellipsis",
         )
@@ -248,6 +276,19 @@ def _facts(alert: Alert) -> Iterable[tuple[str, RenderableType]]:
         for term in alert.terms:
             terms.append(visible(term.term), style="bold").append(f" ×{term.count}   ", style=_FAINT)
         yield "Leading terms", terms
+
+
+def _continued(alert: Alert, successor: Alert | None, names: Names) -> Text:
+    """Which incident tells the same from here on, and why there is another."""
+    if successor is None:
+        return Text(f"incident {visible(alert.continued_by or '')}, which is not among these alerts")
+    why = (
+        "the share is unusual too now, and an incident of sentiment tells that"
+        if successor.series == alert.series
+        else "the whole company rings now, and one incident tells of it and its topics"
+    )
+    told = (subject(successor, names), f" (alert {short_id(successor)}): {why}")
+    return Text.assemble(*told)
 
 
 def _measured(measure: Measure, text: str) -> RenderableType:

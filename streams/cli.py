@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO, cast
 
 import typer
 
-from processors.errors import ConfigurationError, PoisonError, TocsinError
+from processors.errors import ConfigurationError, TocsinError
 from streams import terminal
 from streams.commands import alerts, deadletters, deliver, desk, models, series, sources, stack, topics
 from streams.commands.alerts import DEMO_FOLDER
@@ -224,13 +224,7 @@ def replay(
         f"{terminal.counted(summary.documents_read, 'document')}, {terminal.counted(summary.duplicate, 'duplicate')}, "
         f"{summary.refused:,} refused; {terminal.counted(len(summary.highest), 'incident')}: everything is in {out}"
     )
-    if summary.first_refused and not summary.documents_read + summary.duplicate:
-        first = summary.first_refused
-        raise PoisonError(
-            first.reason,
-            f"no line is a document: {first.origin.place}:{first.origin.offset + 1}: {first.reason}: {first.message}; "
-            "`tocsin schema input` says what a line is",
-        )
+    summary.check_read()
 
 
 def _replay_log(folder: Path, out: Path, settings: "Settings", *, anew: bool) -> None:
@@ -257,7 +251,10 @@ def demo(
     settings_file: SettingsFile = None,
     assignments: Assignments = None,
 ) -> None:
-    """Watch the whole of Tocsin at work, here and in your browser: labels, trends, incidents that open and close."""
+    """Watch the whole of Tocsin at work, here and in your browser: labels, trends, incidents that open and close.
+
+    Exit code 1 where no line of your own files is a document.
+    """
     from streams.demo.run import run_demo
 
     settings = settings_of(settings_file, assignments)

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, cast
 
-from processors.errors import ConfigurationError
+from processors.errors import ConfigurationError, PoisonError
 from processors.identity import format_instant
 from processors.messages import (
     TIERS,
@@ -164,6 +164,16 @@ class Summary(Observer):
                 self.refused += 1
                 self.first_refused = self.first_refused or letter
             self.dead_letter_reasons[letter.reason] += 1
+
+    def check_read(self) -> None:
+        """Raises PoisonError where lines were read and none of them is a document: it says why the first was refused."""
+        first = self.first_refused
+        if first and not self.documents_read + self.duplicate:
+            raise PoisonError(
+                first.reason,
+                f"no line is a document: {first.origin.place}:{first.origin.offset + 1}: {first.reason}: {first.message}; "
+                "`tocsin schema input` says what a line is",
+            )
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, instants in RFC 3339, counters by falling count."""

@@ -87,6 +87,14 @@ class Status:
     letters: Letters | Unknown
     services: Mapping[str, ServiceState | Unknown]
 
+    @property
+    def is_well(self) -> bool:
+        """Whether Kafka has the topics, and every service is ready; a clock may be away (history brings its own time), and
+        the console."""
+        away = {name.partition(" ")[0] for name, state in self.services.items() if isinstance(state, Unknown)}
+        ready = [state.ready for state in self.services.values() if not isinstance(state, Unknown)]
+        return not isinstance(self.topics, Unknown) and away <= {"clock", "web"} and all(ready)
+
 
 def read_status(settings: Settings) -> Status:
     """Ask everything at once; takes as long as the slowest answer, a few seconds where nothing answers. Never fails
@@ -211,10 +219,11 @@ def _letters(settings: Settings) -> Letters:
 
 
 def _asker(name: str, address: str) -> Callable[[], ServiceState]:
-    return lambda: _service(name, address)
+    return lambda: ask_service(name, address)
 
 
-def _service(name: str, address: str) -> ServiceState:
+def ask_service(name: str, address: str) -> ServiceState:
+    """What the service `name` at `address` (host:port) says of itself. Raises TocsinError where it does not answer."""
     try:
         health = json.loads(_get(f"http://{address}/readyz"))
         text = _get(f"http://{address}/metrics").decode()

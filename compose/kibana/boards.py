@@ -255,7 +255,7 @@ FRESHNESS = Chart(
     terms("source", 20, {"latest": of("max", "published_at")}, {"latest": "desc"}),
     {
         "mark": {"type": "point", "filled": True, "size": 80, "color": OBSERVED, "tooltip": True},
-        "encoding": {"y": field("key", "nominal", None), "x": time_axis("latest.value")},
+        "encoding": {"y": field("key", "nominal", None, sort=None), "x": time_axis("latest.value")},
     },
 )
 LABELLING = Chart(
@@ -276,7 +276,7 @@ LATE = Chart(
         "transform": flat("late"),
         "mark": {"type": "bar", "tooltip": True},
         "encoding": {
-            "y": field("key", "nominal", None),
+            "y": field("key", "nominal", None, sort=None),
             "x": field("late.doc_count", "quantitative", "Documents"),
             "color": field(
                 "late.key_as_string",

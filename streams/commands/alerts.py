@@ -29,14 +29,15 @@ def list_alerts(
     tier: LeastTier = "watch",
     kind: Annotated[str, typer.Option(metavar="KIND", help="Only this kind: sentiment, volume or no-data.")] = "",
     series: Annotated[str, typer.Option(metavar="SERIES", help="Only this series, such as company:BA.")] = "",
+    events: Annotated[bool, typer.Option("--events", help="Every alert of each incident.")] = False,
     settings_file: SettingsFile = None,
     assignments: Assignments = None,
 ) -> None:
-    """Print the alarms of a run, oldest first, each with the first sentence of its reason."""
+    """Print the incidents of a run, oldest first, each with the first sentence of what was told of it last."""
     from streams import alert_view
 
     names = _names(settings_of(settings_file, assignments))
-    alert_view.list_alerts(place, terminal.console(), names, tier, kind, series)
+    alert_view.list_alerts(place, terminal.console(), names, tier, kind, series, events=events)
 
 
 @app.command("show")

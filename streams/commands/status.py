@@ -18,17 +18,19 @@ def status(
 ) -> None:
     """Print what waits where, what was refused, how fresh each source is, and how the services are.
 
-    What cannot be reached is said.
+    What cannot be reached is said. Exit code 1 where Kafka is away, its topics are not in order, or a service is away or not
+    ready; clock and web may be away.
     """
     if as_json:
         from streams.status import as_record, read_status
 
         settings = settings_of(settings_file, assignments)
-        typer.echo(json.dumps(as_record(read_status(settings))))
+        found = read_status(settings)
+        typer.echo(json.dumps(as_record(found)))
         while watch:
             sleep(2)
             typer.echo(json.dumps(as_record(read_status(settings))))
-        return
+        raise typer.Exit(0 if found.is_well else 1)
     from rich.live import Live
 
     with terminal.console(err=True).status(
@@ -38,10 +40,11 @@ def status(
         from streams.status_view import status_page
 
         settings = settings_of(settings_file, assignments)
-        page = status_page(read_status(settings))
+        found = read_status(settings)
+        page = status_page(found)
     if not watch:
         terminal.console().print(page)
-        return
+        raise typer.Exit(0 if found.is_well else 1)
     with Live(page, console=terminal.console(), screen=True, auto_refresh=False) as live:
         while True:
             sleep(2)

@@ -50,7 +50,8 @@ def run_demo(
     Everything that came of it lies in the folder `out` then, an SQLite store of it included; an earlier run's is
     replaced. The view is live in a terminal, plain lines elsewhere or with `once`. With `page` the console shows the run
     too, and in a terminal stays open after it until it is interrupted. `labeller` stands in for the embedded model.
-    Raises ConfigurationError as `replay_documents` does, and for settings of the console that it cannot start with.
+    Raises ConfigurationError as `replay_documents` does, and for settings of the console that it cannot start with;
+    PoisonError where no line of `files` is a document.
     """
     console = console or terminal.console()
     labeller = labeller or embedded_labeller(settings)
@@ -66,6 +67,7 @@ def run_demo(
         summary = _run(files, out, settings, labeller, StoreWriter(store), view, console)
         progress.ended = True
         _print_summary(console, view, summary, out, settings, with_console=server is not None)
+        summary.check_read()
         if server is not None and console.is_terminal:
             console.print(f"\nThe console stays open at {server.address} (Ctrl-C ends it).", markup=False)
             stay(server)

@@ -2,6 +2,7 @@
 
 import io
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -165,9 +166,40 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
         read_alerts(tmp_path)
 
 
-def test_the_list_has_a_block_for_each_alert_and_says_how_to_see_one(tmp_path: Path) -> None:
+def test_the_list_has_a_block_for_each_incident_as_it_was_told_last_and_says_how_to_see_one(tmp_path: Path) -> None:
+    later = NOON + timedelta(hours=1)
+    write(
+        tmp_path,
+        alert("alert-00aa3366"),
+        alert("alert-11bb", incident="incident-topic"),
+        alert("alert-22cc", incident="incident-topic", event="close", sequence=1, continued_by="incident-77"),
+        alert("alert-ffee9911", event="escalate", sequence=1, at=later, tier="flash"),
+        alert("alert-33dd", event="close", sequence=2, at=later),
+        alert("alert-44ee", incident="incident-open", series="company:UPS", at=NOON - timedelta(hours=1)),
+    )
     console = Console(file=io.StringIO(), width=140)
-    list_alerts(write(tmp_path, alert("alert-00aa3366"), alert("alert-ffee9911", tier="flash")), console, Names())
+    list_alerts(tmp_path, console, Names())
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert text.index("company:UPS  opened  by chance") < text.index("company:BA  escalated, closed since")
+    assert "44ee" in text and "ffee9911" in text
+    assert not any(id in text for id in ("00aa3366", "11bb", "22cc", "33dd"))
+    assert "2 incidents; 6 alerts of them: --events." in " ".join(text.split())
+
+
+def test_an_alert_that_another_incident_goes_on_from_says_which_and_why() -> None:
+    over = alert(series="company-topic:BA/legal-regulation", event="close", continued_by="incident-2")
+    whole = alert("alert-99aa", incident="incident-2")
+    told = " ".join(printed(alert_details(over, Names(), successor=whole)).split())
+    assert "Goes on as company:BA (alert 99aa): the whole company rings now" in told
+    same = " ".join(printed(alert_details(alert(continued_by="incident-2"), Names(), successor=whole)).split())
+    assert "the share is unusual too now" in same
+    assert "incident-2, which is not among" in " ".join(printed(alert_details(over, Names())).split())
+
+
+def test_with_events_the_list_has_a_block_for_each_alert(tmp_path: Path) -> None:
+    console = Console(file=io.StringIO(), width=140)
+    written = write(tmp_path, alert("alert-00aa3366"), alert("alert-ffee9911", tier="flash"))
+    list_alerts(written, console, Names(), events=True)
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "06 May 12:00  URGENT  company:BA  opened" in text
     assert "00aa3366" in text and "ffee9911" in text

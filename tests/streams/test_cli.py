@@ -227,15 +227,17 @@ def test_a_replay_of_what_holds_no_document_says_why_and_fails_with_its_results_
 
 def test_alerts_of_a_run_are_listed_and_shown_by_the_beginning_of_their_id(tmp_path: Path) -> None:
     (tmp_path / ALERTS).write_bytes(encode(alert(id="alert-00aa")) + b"\n" + encode(alert(id="alert-77bb")) + b"\n")
-    listed = CliRunner().invoke(cli.app, ["alerts", "list", "--in", str(tmp_path)])
+    listed = CliRunner().invoke(cli.app, ["alerts", "list", "--events", "--in", str(tmp_path)])
     assert "00aa" in listed.stdout
     assert "77bb" in listed.stdout
-    flash = encode(alert(id="alert-99cc", tier="flash", series="source:wire", kind="no-data"))
+    flash = encode(alert(id="alert-99cc", incident="incident-99", tier="flash", series="source:wire", kind="no-data"))
     with (tmp_path / ALERTS).open("ab") as file:
         file.write(flash + b"\n")
     for wanted in (["--tier", "flash"], ["--kind", "no-data"], ["--series", "source:wire"]):
         chosen = CliRunner().invoke(cli.app, ["alerts", "list", "--in", str(tmp_path), *wanted])
-        assert "99cc" in chosen.stdout and "77bb" not in chosen.stdout and "1 alert. " in chosen.stdout, wanted
+        assert (
+            "99cc" in chosen.stdout and "77bb" not in chosen.stdout and "1 incident; 1 alert of them" in chosen.stdout
+        ), wanted
     none = CliRunner().invoke(cli.app, ["alerts", "list", "--in", str(tmp_path), "--series", "company:XX"])
     assert "None of the 3 alerts in " in none.stdout
     for wanted in (["--tier", "loud"], ["--kind", "bell"]):

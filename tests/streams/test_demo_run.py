@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from processors.errors import ConfigurationError
+from processors.errors import ConfigurationError, PoisonError
 from processors.messages import DeadLetter, Document, Tick
 from streams.demo.run import TICK_INTERVAL, run_demo, scenario_events
 from streams.demo.scenario import make_scenario
@@ -47,6 +47,12 @@ def test_own_files_are_run_to_a_summary_that_says_where_the_results_lie(tmp_path
     assert [document.id for document in store.search(DocumentQuery(companies=("BA",), sentiment="negative"))] == ["1"]
     store.close()
     assert json.loads((out / "summary.json").read_text())["duplicates"] == 1
+
+
+def test_own_files_without_a_document_are_an_error_that_says_why(tmp_path: Path) -> None:
+    with pytest.raises(PoisonError, match=r"no line is a document: out.jsonl:1: invalid-json"):
+        run_over(tmp_path / "out", "title,text", "A,shares fall")
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["refused"] == 2
 
 
 def test_a_second_run_replaces_the_first(tmp_path: Path) -> None:

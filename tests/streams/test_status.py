@@ -27,7 +27,7 @@ from streams.services.monitor import Monitor, Progress
 from streams.services.runner import addresses_of
 from streams.settings import Settings, load_settings
 from streams.stack.kafka import Kafka
-from streams.status import Unknown, as_record, read_status
+from streams.status import Letters, ServiceState, Status, Unknown, as_record, read_status
 from streams.status_view import status_page
 from tests.services.kafka_client import Prefix, new_prefix
 
@@ -220,5 +220,18 @@ def test_the_command_prints_the_page_or_json(kafka: Kafka) -> None:
     assert told["prefix"] == prefix.settings.kafka.prefix
     assert abs((datetime.fromisoformat(told["at"]) - datetime.now(UTC)).total_seconds()) < 60
     printed = CliRunner().invoke(cli.app, ["status", *prefix.arguments])
-    assert printed.exit_code == 0
+    assert printed.exit_code == 1, "no service answers"
     assert "No dead letters" in printed.stdout
+
+
+def test_all_is_well_where_all_that_is_wanted_is_ready() -> None:
+    def well(topics: str | Unknown = "as they should be", **services: ServiceState | Unknown) -> bool:
+        states = dict.fromkeys(("enrich", "detect", "index", "clock", "web"), ServiceState(True, None, {}))
+        found = Status(datetime.now(UTC), "p", "s", topics, [], Letters(0, 0, {}), states | services)
+        return found.is_well
+
+    assert well()
+    assert well(clock=Unknown("away"), web=Unknown("away")), "history brings its own time"
+    assert not well(topics=Unknown("no Kafka"))
+    assert not well(detect=Unknown("away"))
+    assert not well(index=ServiceState(False, "Elasticsearch", {}))
