@@ -122,7 +122,7 @@ def test_a_model_learns_to_tell_companies_apart_and_says_of_whole_texts_what_it_
     from models.train import train
 
     monkeypatch.setattr(names, "JOINED", 300)
-    for setting, value in (("LEARNING_RATE", 3e-3), ("EPOCHS", 6), ("AVERAGE_DECAY", 0.98)):
+    for setting, value in (("LEARNING_RATE", 3e-3), ("EPOCHS", 12), ("AVERAGE_DECAY", 0.98)):
         monkeypatch.setattr(f"models.name_network.{setting}", value)
     data = made(tmp_path, 500)
     size = {"hidden_size": 48, "num_hidden_layers": 12, "num_attention_heads": 2, "intermediate_size": 96}
