@@ -127,7 +127,7 @@ def former_release() -> Iterator[Path]:
 
 
 def start_former(trial: Trial, root: Path, name: str) -> None:
-    """Start a worker of the former release, with the settings that it knows."""
+    """Start a worker of the former release, with the settings that it knows and the model that is served to both."""
     deployment, service = trial.deployment, name.partition("-")[0]
     deployment.ports[name] = free_port()
     environment: Mapping[str, str] = {**os.environ, "PYTHONPATH": str(root)}
@@ -146,6 +146,7 @@ def start_former(trial: Trial, root: Path, name: str) -> None:
         elif setting := re.match(r"(?:# )?(\w+) = ", line):
             known.add(f"{section}.{setting[1]}")
     flags = [flag for flag in deployment.flags(name) if flag.partition("=")[2].partition("=")[0] in known]
+    flags.append(f"--set=classifier.model={ROOT / 'models' / 'default'}")
     with (trial.folder / f"{name}.log").open("ab") as log:
         deployment.workers[name] = subprocess.Popen(
             [sys.executable, "-m", "streams", "run", service, *flags], cwd=root, env=environment, stdout=log, stderr=log
