@@ -55,7 +55,8 @@ class Case:
 
 
 def load_cases(path: Path, hand: str) -> list[Case]:
-    """The cases in a file of tab-separated rows, all of one `hand`. Raises ConfigurationError, naming the row, for one that says nothing sound."""
+    """The cases in a file of tab-separated rows, all of one `hand`. Raises ConfigurationError, naming the row, for
+    one that says nothing sound."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             header, *rows = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)

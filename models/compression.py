@@ -91,7 +91,8 @@ def static_int8(
 ) -> onnx.ModelProto:
     """int8 arithmetic with scales found on `batches` beforehand; embeddings stored as int8.
 
-    Weights have a scale for each channel and 7 bits of the 8, so that no processor's sums overflow. The MatMul nodes named in `spared` are stored as int8 and computed in full precision.
+    Weights have a scale for each channel and 7 bits of the 8, so that no processor's sums overflow. The MatMul nodes
+    named in `spared` are stored as int8 and computed in full precision.
     """
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]

@@ -84,9 +84,10 @@ def write_repository(
 ) -> Packaged:
     """Write the repository `out` for the packaged model in the folder `model`; it appears whole or not at all.
 
-    `others` are packaged models for other languages, which are served beside it (see `served_name`). `threads` of one instance on a CPU, 0 for one per core; `fp16` lets TensorRT compute in half precision, and it keeps
-    its engines in `engine_cache`, a folder of the server's. An earlier repository at `out` is replaced. Raises ConfigurationError where `out` is something else or cannot be written,
-    ModelError for a model that is damaged.
+    `others` are packaged models for other languages, which are served beside it (see `served_name`). `threads` of one
+    instance on a CPU, 0 for one per core; `fp16` lets TensorRT compute in half precision, and it keeps its engines in
+    `engine_cache`, a folder of the server's. An earlier repository at `out` is replaced. Raises ConfigurationError
+    where `out` is something else or cannot be written, ModelError for a model that is damaged.
     """
     if fp16 and (backend, device) != ("onnxruntime", "gpu"):
         raise ConfigurationError("fp16 needs TensorRT: --backend onnxruntime --device gpu")

@@ -334,7 +334,9 @@ class Alarms:
 
 
 def _rings(told: Assessment | None, kind: IncidentKind, level: float) -> bool:
-    chance = told.chance(kind) if told is not None else None
+    if told is None or (kind == "sentiment" and not told.is_higher):
+        return False
+    chance = told.chance(kind)
     return chance is not None and chance <= level
 
 

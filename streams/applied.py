@@ -64,8 +64,9 @@ class Applied:
     `offset` is that of the next record, of which the first `steps` effects were published before the state was saved;
     `began` the first that the state knows; what records before `silent_below` brought about was published by an earlier
     state, before a rebuild. `adoptions` are never empty, rising by offset.
-    `heard` is each origin's latest tick, `silent_until` up to when incidents that open are not told. `open` counts open incidents by kind. `missing` counts records that were
-    not there (holes in the log). `pieces` and `checksum` are those of the state (see `Inventory`).
+    `heard` is each origin's latest tick, `silent_until` up to when incidents that open are not told. `open` counts
+    open incidents by kind. `missing` counts records that were not there (holes in the log). `pieces` and `checksum`
+    are those of the state (see `Inventory`).
     """
 
     offset: int

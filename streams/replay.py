@@ -107,11 +107,11 @@ def replay_documents(
     """Replay `paths` (JSONL, .gz) ordered by (published_at, source, id); leave everything in the folder `out`.
 
     `now` (UTC) is the present for the rule that refuses documents from the future. With as many `partitions` as its
-    mentions have, companies are pooled as a service pools them. Of incidents that open up to `silent_until` nothing is told. `reading` is told the bytes read
-    while the files are put in order, before the observer hears of anything. Equal input, labels and
-    settings give equal bytes in all files but summary.json, which also tells how long it took. Raises
-    ConfigurationError: for a file that cannot be opened before anything is written, for one that is damaged
-    after everything readable was replayed.
+    mentions have, companies are pooled as a service pools them. Of incidents that open up to `silent_until` nothing
+    is told. `reading` is told the bytes read while the files are put in order, before the observer hears of anything.
+    Equal input, labels and settings give equal bytes in all files but summary.json, which also tells how long it
+    took. Raises ConfigurationError: for a file that cannot be opened before anything is written, for one that is
+    damaged after everything readable was replayed.
     """
     documents = ordered(paths, now=now, progress=reading)
     names = [path.name for path in paths]

@@ -66,8 +66,9 @@ def compared(
     workers: int,
     told: Callable[[str], None],
 ) -> list[dict[str, Any]]:
-    """A row for each detector, ours first: thresholds chosen alike over `chosen` days, the alarms of the `reported` days,
-    recall of the `negative` bursts and rings of the `neutral` ones; then ours under online control. A rival whose library is not here has no figures."""
+    """A row for each detector, ours first: thresholds chosen alike over `chosen` days, the alarms of the `reported`
+    days, recall of the `negative` bursts and rings of the `neutral` ones; then ours under online control. A rival
+    whose library is not here has no figures."""
     bursts = [*negative, *neutral]
     rows: list[dict[str, Any]] = []
     controlled: list[dict[str, Any]] = []

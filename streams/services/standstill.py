@@ -1,4 +1,4 @@
-"""Whether a consumer still brings what waits: a client that stopped to without a word is only seen by that."""
+"""Whether a consumer still brings what waits: a client that stopped without a word shows in nothing else."""
 
 from collections.abc import Mapping
 from typing import Final
