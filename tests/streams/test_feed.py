@@ -313,7 +313,7 @@ def test_of_history_to_learn_from_every_tick_says_until_when_to_be_silent_and_th
     ticks = [step for step in plan if isinstance(step, Tick)]
     assert {tick.silent_until for tick in ticks} == {silent_until}
     told = [step.at for step in with_rounds(lines, count) if isinstance(step, Tick)]
-    assert [tick.at for tick in ticks][: len(told)] == told
+    assert [tick.at for tick in ticks[:-1]] == told[: len(ticks) - 1], "the last says what comes after all documents"
     assert max(tick.at for tick in ticks) == max([*told, silent_until])
 
 
