@@ -53,7 +53,7 @@ Reached = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a fed record says of its feed: a hash of the files, when it began (ms since 1970), its step from 0."""
+    """What a fed record says of its feed: a hash of the files and its silence, when it began (ms since 1970), its step from 0."""
 
     files: str
     began: int
@@ -115,6 +115,7 @@ def feed_files(
     until: datetime | None = None,
     reading: Progress | None = None,
     start: Callable[[int], Reached] = lambda steps: lambda done: None,
+    stood: dict[TopicPartition, int] | None = None,
 ) -> FeedSummary:
     """Send every line of `paths` (JSONL or gzip) to its input topic in order of event time, with ticks between.
 
@@ -123,12 +124,20 @@ def feed_files(
 
     `reading` is told bytes read while the files are put in order; `start` is then told the number of lines and gives
     what is told how many are done. Called again with the same files after an interruption it goes on where it stood.
+    `stood`, empty at first, takes the step that each input partition had reached; given again after a GivenUpError, what
+    was sent since then counts as sent, not as present.
+
     Raises ConfigurationError, before anything is sent, where a file cannot be read or is damaged, where another feed or a
-    clock runs on the prefix, or where its time is already later than the files; RetryableError where Kafka fails, GivenUpError
-    where it gave the feed up.
+    clock runs on the prefix, where its time is already later than the files, or, with `silent`, where it runs at all, or
+    where `until` is yet to come; RetryableError where Kafka fails, GivenUpError where it gave the feed up.
     """
     began = monotonic()
-    files = _content_of(paths) + "-silent" * silent
+    if until is not None and until > datetime.now(UTC):
+        raise ConfigurationError(
+            f"--until {format_instant(until)} is yet to come, and time cannot pass up to there: give an instant of the past, "
+            "or none for now"
+        )
+    files = _content_of(paths) + _silence_of(silent, until)
     check_topics(settings)
     topics = Topics(settings.kafka)
     with FeedLease(settings) as lease:
@@ -140,11 +149,14 @@ def feed_files(
         lines = ordered_as(paths, as_step, now=now, progress=reading)
         if lines.damage:
             raise ConfigurationError("\n".join((*lines.damage, "nothing was sent")))
+        if silent:
+            _check_silence(ends, files, settings)
         _check_time(ends, files, _first_instant(lines), settings)
         with broker_errors(settings.kafka, "feeding; the same command goes on where it stood"):
             silent_until = (until or bucket_start(now, TICK_INTERVAL)) if silent else None
             steps = with_rounds(lines, len(ends), silent_until)
-            summary = _send(steps, settings, topics, mark, ends, pace, start(len(lines)), lease)
+            stood = {} if stood is None else stood
+            summary = _send(steps, settings, topics, mark, ends, pace, start(len(lines)), lease, stood)
     summary.seconds = monotonic() - began
     return summary
 
@@ -158,8 +170,11 @@ def _send(
     pace: Pace,
     reached: Reached,
     lease: FeedLease,
+    stood: dict[TopicPartition, int],
 ) -> FeedSummary:
     done = {end.place: end.own.step if end.own else -1 for end in ends}
+    if not stood:
+        stood.update(done)
     summary = FeedSummary()
     letters: set[bytes] | None = None
     timer = _Timer(pace)
@@ -170,7 +185,7 @@ def _send(
             if isinstance(item, Tick):
                 for place in (place for place, last in done.items() if step > last):
                     sender.send(place, None, encode(item), [(TYPE_HEADER, TICK), header])
-                    summary.ticks += 1
+                summary.ticks += sum(step > last for last in stood.values())
                 continue
             passed += 1
             if isinstance(item, DeadLetter):
@@ -182,13 +197,15 @@ def _send(
                 continue
             name, count = topics.inputs[item.kind]
             place = TopicPartition(name, item.partition(count))
-            if step <= done[place]:
+            if step <= stood[place]:
                 summary.present += 1
+                continue
+            summary.lines += 1
+            summary.unreadable += item.published_at is None
+            if step <= done[place]:
                 continue
             timer.wait(item.published_at)
             sender.send(place, item.key.encode("utf-8", "surrogatepass"), item.raw, [header])
-            summary.lines += 1
-            summary.unreadable += item.published_at is None
             reached(passed)
         sender.settle()
     reached(passed)
@@ -216,7 +233,11 @@ class _Sender:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._producer.close(timeout=0)
+        try:
+            self._producer.close(timeout=0)
+        except KafkaTimeoutError:
+            # It waits first for what is under way, and leaves its thread to go on sending where that does not end in time.
+            self._producer._sender.force_close()
 
     def send(self, place: TopicPartition, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]) -> None:
         """Send one record; wait for earlier ones where too much is under way."""
@@ -294,6 +315,18 @@ def _end(reader: KafkaConsumer, place: TopicPartition, files: str) -> End:
     return end
 
 
+def _check_silence(ends: Sequence[End], files: str, settings: Settings) -> None:
+    """Refuse to be silent where time ran before: incidents that were told would end untold."""
+    for end in ends:
+        if end.tick and not (end.tick_by and end.tick_by.files == files):
+            raise ConfigurationError(
+                f"time already runs on the prefix {settings.kafka.prefix}: {end.place.topic}, partition {end.place.partition}, has "
+                f"a tick of {format_instant(end.tick.at)} that a clock or another feed wrote. History is learnt before the clock "
+                "first runs: bootstrap into another kafka.prefix, all files at once; or, to go on with a bootstrap that was "
+                "interrupted, give the same files and the same --until as before"
+            )
+
+
 def _check_time(ends: Sequence[End], files: str, first: datetime | None, settings: Settings) -> None:
     """Refuse to write history where time is another's, or already past it."""
     prefix = settings.kafka.prefix
@@ -331,6 +364,13 @@ def _letters_on(settings: Settings, topics: Topics) -> set[bytes]:
     place = TopicPartition(topics.name("deadletters"), 0)
     with lone_consumer(settings.kafka, fetch_max_wait_ms=50) as reader:
         return {record.key for record in read_range(reader, place, *bounds(reader, place)) if record.key}
+
+
+def _silence_of(silent: bool, until: datetime | None) -> str:
+    """What a mark says of it, so that the same files with another silence are another feed."""
+    if not silent:
+        return ""
+    return f"-silent-{format_instant(until)}" if until else "-silent"
 
 
 def _content_of(paths: Sequence[Path]) -> str:

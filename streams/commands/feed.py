@@ -1,7 +1,9 @@
 """`tocsin feed` and `tocsin bootstrap`: files into the input topics."""
 
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +13,10 @@ from streams import terminal
 from streams.commands.options import Assignments, SettingsFile, instant_of, settings_of
 
 if TYPE_CHECKING:
-    from streams.feed import FeedSummary
+    from kafka import TopicPartition
+
+    from streams.feed import FeedSummary, Pace
+    from streams.settings import Settings
 
 _TOLD = 10
 
@@ -30,9 +35,7 @@ def feed(
     After an interruption the same command goes on where it stood: nothing is lost or sent twice. Lines that are no
     documents are sent as they are, for enrich to refuse; lines over 1 MiB go to the dead letters.
     """
-    from streams.feed import Pace, feed_files
-    from streams.feed_lease import GivenUpError
-    from streams.progress import FeedProgress
+    from streams.feed import Pace
 
     pace = Pace(_times(speed), max_rate)
     if speed and max_rate:
@@ -40,14 +43,7 @@ def feed(
     if max_rate is not None and max_rate <= 0:
         raise ConfigurationError("--max-rate is a number of lines a second, above 0")
     settings = settings_of(settings_file, assignments)
-    while True:
-        try:
-            with FeedProgress(files) as progress:
-                summary = feed_files(files, settings, pace, reading=progress.reading, start=progress.start)
-            break
-        except GivenUpError as error:
-            terminal.echo(f"{error}: it goes on where it stood", err=True)
-    for line in _report(summary):
+    for line in _report(_fed(files, settings, pace)):
         terminal.echo(line)
 
 
@@ -65,20 +61,45 @@ def bootstrap(
     with what they hold; incidents that open in it are not told. Then `tocsin run clock` goes on with the present. After an
     interruption the same command goes on where it stood.
     """
-    from streams.feed import feed_files
-    from streams.progress import FeedProgress
+    from streams.feed import Pace
 
     settings = settings_of(settings_file, assignments)
     silent_until = instant_of(until) if until else None
-    with FeedProgress(files) as progress:
-        summary = feed_files(
-            files, settings, silent=True, until=silent_until, reading=progress.reading, start=progress.start
-        )
-    for line in _report(summary):
+    for line in _report(_fed(files, settings, Pace(), silent=True, until=silent_until)):
         terminal.echo(line)
     terminal.echo(
         "once enrich and detect have read it, start `tocsin run clock`; `tocsin status` says what waits, and until when nothing rings"
     )
+
+
+def _fed(
+    files: list[Path], settings: "Settings", pace: "Pace", *, silent: bool = False, until: datetime | None = None
+) -> "FeedSummary":
+    """Feeds as `feed_files` does, anew as often as the broker gives it up; the summary is of all attempts."""
+    from streams.feed import feed_files
+    from streams.feed_lease import GivenUpError
+    from streams.progress import FeedProgress
+
+    began = monotonic()
+    stood: dict[TopicPartition, int] = {}
+    while True:
+        try:
+            with FeedProgress(files) as progress:
+                summary = feed_files(
+                    files,
+                    settings,
+                    pace,
+                    silent=silent,
+                    until=until,
+                    reading=progress.reading,
+                    start=progress.start,
+                    stood=stood,
+                )
+        except GivenUpError as error:
+            terminal.echo(f"{error}: it goes on where it stood", err=True)
+        else:
+            summary.seconds = monotonic() - began
+            return summary
 
 
 def _times(speed: str | None) -> float | None:

@@ -119,12 +119,14 @@ WIDE_KEY: Final = b"market"
 
 
 def last_ticks(ticks: Iterable[Reading]) -> dict[str, Tick]:
-    """By origin (``news/3``), the last tick of each input partition."""
-    return {
-        f"{reading.kind}/{reading.origin.partition}": reading.found
-        for reading in ticks
-        if isinstance(reading.found, Tick)
-    }
+    """By origin (``news/3``), the last tick of each input partition, as silent as the most silent of them."""
+    last: dict[str, Tick] = {}
+    for reading in ticks:
+        if isinstance(tick := reading.found, Tick):
+            origin = f"{reading.kind}/{reading.origin.partition}"
+            silences = [each.silent_until for each in (tick, last.get(origin)) if each and each.silent_until]
+            last[origin] = replace(tick, silent_until=max(silences, default=None))
+    return last
 
 
 def milliseconds(instant: datetime) -> int:

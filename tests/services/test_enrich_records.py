@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -150,3 +151,15 @@ def test_the_last_tick_of_each_input_partition_goes_to_every_clock_with_its_orig
     assert [(r.topic, r.partition) for r in records] == 2 * [*(("t.mentions", p) for p in range(3)), ("t.wide", 0)]
     assert [decode(Tick, r.value) for r in records] == 4 * [Tick(later, "news/0")] + 4 * [Tick(NOON, "social/1")]
     assert all(r.headers == (("type", b"tick"),) for r in records)
+
+
+def test_the_last_tick_is_as_silent_as_any_before_it() -> None:
+    later, silent = NOON + timedelta(seconds=5), NOON + timedelta(hours=1)
+    first, last = read(tick_message(0), tick_message(1, later))
+    silences = ((silent, None, silent), (silent, NOON, silent), (NOON, silent, silent), (None, None, None))
+    for before, after, kept in silences:
+        readings = [
+            replace(first, found=Tick(NOON, silent_until=before)),
+            replace(last, found=Tick(later, silent_until=after)),
+        ]
+        assert {decode(Tick, r.value) for r in composer().ticks(readings)} == {Tick(later, "news/0", kept)}

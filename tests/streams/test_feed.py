@@ -25,10 +25,12 @@ from processors.messages import DeadLetter, Tick
 from streams import cli
 from streams.codec import MAX_RECORD_BYTES, decode, encode
 from streams.feed import Mark, Pace, feed_files
+from streams.feed_lease import FeedLease, GivenUpError
 from streams.feed_plan import QUIET_INTERVAL, Line, Step, with_rounds
 from streams.files import ordered
 from streams.log_reader import tick_of
 from streams.replay import TICK_INTERVAL
+from streams.settings import Settings
 from streams.stack.kafka import Kafka
 from streams.topics import TICK, TYPE_HEADER
 from tests.patience import PATIENCE
@@ -191,9 +193,38 @@ def test_a_feed_that_was_frozen_and_given_up_finds_what_another_did_meanwhile(ka
     assert summary.lines + summary.present == 1500
     frozen.send_signal(signal.SIGCONT)
     output = frozen.communicate(timeout=PATIENCE)[0].decode()
-    assert frozen.returncode == 0 and "it goes on where it stood" in output and "there already" in output, output
+    assert frozen.returncode == 0 and "it goes on where it stood" in output and "1,500 lines" in output, output
     assert set(values(prefix)) == set(lines)
     assert values(prefix).total() < 1500 + 50, output
+
+
+@pytest.mark.parametrize("command", ["feed", "bootstrap"])
+def test_what_is_given_up_goes_on_by_itself_and_the_summary_is_of_all_attempts(
+    kafka: Kafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    prefix = new_prefix(kafka)
+    lines = [line(number) if number % 50 else b"no json %d" % number for number in range(3000)]
+    file = write(tmp_path / "a.jsonl", lines)
+    gives_up = iter([*20 * [False], True, False, True])
+
+    def keep(lease: FeedLease, silent: float) -> None:
+        if next(gives_up, False):
+            raise GivenUpError("given up")
+
+    monkeypatch.setattr("streams.feed._KEEP_SECONDS", 0.02)
+    monkeypatch.setattr(FeedLease, "keep", keep)
+    with pytest.raises(GivenUpError):
+        feed_files([file], prefix.settings, Pace(max_rate=2000), silent=command == "bootstrap")
+    time.sleep(1)  # what was under way has come, or never will
+    present = values(prefix).total()
+    unreadable = sum(value.startswith(b"no json") for value in values(prefix))
+    result = CliRunner().invoke(cli.app, [command, str(file), *prefix.arguments])
+    assert result.exit_code == 0, result.output
+    assert "it goes on where it stood" in result.output
+    assert values(prefix) == Counter(lines)
+    assert f"{3000 - present:,} lines and" in result.output
+    assert f"{present:,} lines were there already" in result.output
+    assert f"{60 - unreadable} of them are no documents" in result.output
 
 
 def test_the_broker_may_be_killed_in_the_middle(kafka: Kafka, tmp_path: Path) -> None:
@@ -249,6 +280,25 @@ def test_older_files_are_refused_where_time_is_past_them_and_newer_ones_taken(ka
     with pytest.raises(ConfigurationError, match="has already reached 2024-06-10"):
         feed_files([write(tmp_path / "april.jsonl", [line(3, -3e6)])], prefix.settings)
     assert values(prefix).total() == 2
+
+
+def test_history_is_learnt_only_before_time_runs_and_by_one_bootstrap(kafka: Kafka, tmp_path: Path) -> None:
+    file = write(tmp_path / "june.jsonl", [line(1, 3e6)])
+    ticked, learnt = new_prefix(kafka), new_prefix(kafka)
+    feed_files([write(tmp_path / "may.jsonl", [line(2)])], ticked.settings)
+    feed_files([file], learnt.settings, silent=True, until=START + timedelta(days=40))
+    assert feed_files([file], learnt.settings, silent=True, until=START + timedelta(days=40)).present == 1
+    for prefix, until in ((ticked, None), (learnt, None), (learnt, START + timedelta(days=50))):
+        sent = sum(map(len, fed(prefix).values()))
+        with pytest.raises(ConfigurationError, match="time already runs on the prefix .* the same --until"):
+            feed_files([file], prefix.settings, silent=True, until=until)
+        assert sum(map(len, fed(prefix).values())) == sent
+
+
+def test_silence_until_an_instant_that_is_yet_to_come_is_refused(tmp_path: Path) -> None:
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    with pytest.raises(ConfigurationError, match="is yet to come"):
+        feed_files([write(tmp_path / "a.jsonl", [line(1)])], Settings(), silent=True, until=tomorrow)
 
 
 def test_nothing_is_sent_of_files_of_which_one_is_damaged_or_missing(kafka: Kafka, tmp_path: Path) -> None:
