@@ -92,7 +92,7 @@ def labelled_rows(path: Path, source: DataSource) -> Iterator[tuple[str, str, st
 def _labels(where: str, cell: str, source: DataSource) -> list[str]:
     """The labels of the head that a cell gives; none where the row teaches nothing."""
     value = _shared_label(where, cell) if source.per_entity else cell
-    found = value.split(source.separator) if source.separator else [value]
+    found = [label.strip() for label in value.split(source.separator)] if source.separator else [value]
     if source.only_listed:
         found = [label for label in found if label in source.labels]
     return [source.labels.get(label, label) for label in found if label]

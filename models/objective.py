@@ -37,7 +37,7 @@ def class_weights(head: Head, targets: Sequence[int]) -> torch.Tensor | None:
     known = [target for target in targets if target != IGNORED]
     shares = np.bincount(known, minlength=len(head.labels)) / max(1, len(known))
     factors = np.array([head.class_weights.get(label, 1.0) for label in head.labels])
-    weights = factors * np.maximum(shares, 1e-9) ** -head.balance
+    weights = np.where(shares > 0, factors * np.maximum(shares, 1e-9) ** -head.balance, 0.0)  # absent: nothing to weigh
     return torch.tensor(weights / (weights * shares).sum(), dtype=torch.float32, device=device())
 
 

@@ -53,7 +53,7 @@ Reached = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a fed record says of its feed: a hash of the files and its silence, when it began (ms since 1970), its step from 0."""
+    """What a fed record says of its feed: a hash of the files and its silence, when it began (ms since 1970), its step."""
 
     files: str
     began: int

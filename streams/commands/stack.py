@@ -126,6 +126,11 @@ def _write_models(wanted: "ClassifierSettings", repository: Path) -> None:
             version.packaged.hash == packaged.hash for version in versions_in(repository)
         ):
             return
+        raise ConfigurationError(
+            f"{repository} holds pushed versions, and not every model of classifier.model and classifier.others: set "
+            f"classifier.model to {repository / MODEL_NAME / CURRENT} and classifier.others to what it serves, or move that "
+            "folder away to have it written anew"
+        )
     write_repository(repository, wanted.model, "python", "cpu", others=wanted.others)
 
 
