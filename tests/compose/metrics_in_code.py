@@ -15,6 +15,9 @@ _SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "Enum": ("",),
 }
 
+_STATED = frozenset({"name", "version", "hash"})
+"""What an Info states, as labels."""
+
 PROCESS = {"process_resident_memory_bytes", "process_cpu_seconds_total", "process_start_time_seconds"}
 """Of every process, by prometheus_client's own collector."""
 
@@ -38,6 +41,6 @@ def _declarations(tree: ast.AST) -> Iterator[tuple[str, str, frozenset[str]]]:
         match node.args:
             case [ast.Constant(value=str(name)), _, ast.List(elts=elements), *_] if name.startswith("tocsin_"):
                 labels = frozenset(str(element.value) for element in elements if isinstance(element, ast.Constant))
-                yield node.func.id, name, labels
+                yield node.func.id, name, labels | (_STATED if node.func.id == "Info" else frozenset())
             case [ast.Constant(value=str(name)), *_] if name.startswith("tocsin_"):
-                yield node.func.id, name, frozenset({"name", "version", "hash"} if node.func.id == "Info" else ())
+                yield node.func.id, name, _STATED if node.func.id == "Info" else frozenset()

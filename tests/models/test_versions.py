@@ -14,6 +14,8 @@ from models.versions import CURRENT, find_version, previous_in, promote, pushed,
 from processors.errors import ConfigurationError, ModelError
 from streams.model_inputs import load_model
 
+SHIPPED = load_model(DEFAULT_MODEL)[0].model.version
+
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
@@ -44,9 +46,9 @@ def standing(repository: Path) -> dict[str, str]:
 
 
 def test_the_first_version_is_promoted_and_another_stands_beside_it(repository: Path, others: list[Path]) -> None:
-    assert standing(repository) == {"1.0.0": "promoted"}
+    assert standing(repository) == {SHIPPED: "promoted"}
     number = push(repository, others[0])
-    assert standing(repository) == {"1.0.0": "promoted", "2.0.0": ""}
+    assert standing(repository) == {SHIPPED: "promoted", "2.0.0": ""}
     stated = config(repository)
     assert sorted(stated.version_policy.specific.versions) == sorted({number, read_package(DEFAULT_MODEL).number})
     for model in (DEFAULT_MODEL, others[0]):
@@ -61,13 +63,13 @@ def test_whoever_follows_the_link_gets_what_is_promoted_and_goes_back_with_it(
 ) -> None:
     push(repository, others[0])
     current = repository / MODEL_NAME / CURRENT
-    assert load_model(current)[0].model.version == "1.0.0"
+    assert load_model(current)[0].model.version == SHIPPED
     promote(repository, find_version(versions_in(repository), "2.0.0"))
     assert load_model(current)[0].model.hash == read_package(others[0]).hash
-    assert standing(repository) == {"2.0.0": "promoted", "1.0.0": "previous"}
+    assert standing(repository) == {"2.0.0": "promoted", SHIPPED: "previous"}
     assert config(repository).parameters["model_version"].string_value == "2.0.0"
     promote(repository, previous_in(versions_in(repository)))
-    assert standing(repository) == {"1.0.0": "promoted", "2.0.0": "previous"}
+    assert standing(repository) == {SHIPPED: "promoted", "2.0.0": "previous"}
 
 
 def test_the_promoted_the_previous_and_the_newest_are_kept(repository: Path, others: list[Path]) -> None:
@@ -75,7 +77,7 @@ def test_the_promoted_the_previous_and_the_newest_are_kept(repository: Path, oth
     promote(repository, find_version(versions_in(repository), "2.0.0"))
     push(repository, others[1])
     push(repository, others[2])
-    assert standing(repository) == {"2.0.0": "promoted", "1.0.0": "previous", "4.0.0": ""}
+    assert standing(repository) == {"2.0.0": "promoted", SHIPPED: "previous", "4.0.0": ""}
     assert len(config(repository).version_policy.specific.versions) == 3
 
 
@@ -84,7 +86,7 @@ def test_a_server_that_does_not_take_it_leaves_the_repository_as_it_was(reposito
     with pytest.raises(RuntimeError), pushed(repository, others[0]):
         raise RuntimeError
     assert (repository / MODEL_NAME / "config.pbtxt").read_bytes() == before
-    assert standing(repository) == {"1.0.0": "promoted"}
+    assert standing(repository) == {SHIPPED: "promoted"}
     assert not [path for path in (repository / MODEL_NAME).iterdir() if path.name.startswith(".")]
 
 

@@ -86,7 +86,9 @@ def served(documents: list[Document]) -> Counted:
                 apply(topic, partition, TICK, encode(Tick(step.at, origin)))
             continue
         prepared = enricher().prepare(step, None)
-        answer = WordClassifier().classify([prepared.model_text])[0] if prepared.model_text else None
+        answer = None
+        if prepared.model_text:
+            [answer] = WordClassifier().classify([prepared.model_text], [prepared.names])
         reading = Reading(Origin("t.social", 0, 0), "social", b"", 0, prepared)
         for record in composer().compose(reading, answer, 0).records:
             apply(record.topic, record.partition, dict(record.headers).get(TYPE_HEADER), record.value)

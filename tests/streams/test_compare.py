@@ -19,6 +19,7 @@ from processors.messages import Alert, LabelledDocument, Sentiment
 from streams.cli import app
 from streams.codec import encode
 from streams.compare import compared, lines_of
+from streams.model_inputs import load_model
 
 HOUR = timedelta(hours=1)
 SENTIMENTS = {
@@ -141,7 +142,7 @@ def test_two_packaged_models_are_asked_about_the_same_documents(tmp_path: Path) 
     result = CliRunner().invoke(app, ["models", "compare", *models, "--on", str(tmp_path / "on.jsonl"), "--json"])
     assert result.exit_code == 1, result.output
     record = json.loads(result.stdout)
-    assert [model["version"] for model in record["models"]] == ["1.0.0", "2.0.0"]
+    assert [model["version"] for model in record["models"]] == [load_model(DEFAULT_MODEL)[0].model.version, "2.0.0"]
     assert record["models"][0]["hash"] != record["models"][1]["hash"]
     assert record["documents"] == 3
     assert {(flip["before"], flip["after"]) for flip in record["flips"]} == {
