@@ -18,10 +18,10 @@ from torch import nn
 from models.export import OPSET, store_weights_as_int8
 from models.name_network import LAYERS, HiddenStates, NameNetwork
 from models.named_texts import NamedText
-from models.onnx_model import NAMES_OUTPUT, inputs_of
+from models.onnx_model import inputs_of
 from processors.errors import ConfigurationError
 from processors.labels import SENTIMENTS
-from processors.model_input import tokens_in
+from processors.model_input import NAMES_OUTPUT, tokens_in
 
 MOST_TOKENS: Final = 128
 """Of a text to learn from."""

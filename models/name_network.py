@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
+from models.training import follow, warm_up_and_decay
 from processors.labels import SENTIMENTS
 
 if TYPE_CHECKING:
@@ -89,11 +90,9 @@ def trained(texts: Sequence["NamedText"], states: HiddenStates, seed: int) -> Na
     usable = [row for row, spans in enumerate(states.spans) if any(spans)]
     steps = EPOCHS * -(-len(usable) // BATCH)
     optimiser = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    warm = max(1, round(WARM_UP * steps))
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: min((step + 1) / warm, max(0.0, (steps - step) / max(1, steps - warm)))
-    )
-    average = {name: value.detach().clone() for name, value in network.named_parameters()}
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, warm_up_and_decay(WARM_UP, steps))
+    parameters = dict(network.named_parameters())
+    average = {name: value.detach().clone() for name, value in parameters.items()}
     network.train()
     for _ in range(EPOCHS):
         for rows in _batches(usable, states, generator):
@@ -102,9 +101,7 @@ def trained(texts: Sequence["NamedText"], states: HiddenStates, seed: int) -> Na
             optimiser.step()
             schedule.step()
             optimiser.zero_grad()
-            with torch.no_grad():
-                for name, value in network.named_parameters():
-                    average[name].lerp_(value, 1 - AVERAGE_DECAY)
+            follow(average, parameters, AVERAGE_DECAY)
     network.load_state_dict(average)
     return network.eval()
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from models.evaluate import Labels, Probabilities, calibration_error
 from models.named_texts import NamedText
-from models.onnx_model import NAMES_OUTPUT, OnnxModel, inputs_of
-from processors.model_input import tokens_in
+from models.onnx_model import OnnxModel, inputs_of
+from processors.model_input import NAMES_OUTPUT, tokens_in
 
 _RESAMPLES: Final = 1_000
 _ROWS: Final = 32

@@ -15,8 +15,9 @@ from models.name_graph import hidden_states, with_names
 from models.name_network import NameNetwork, trained
 from models.name_scores import asked, measured
 from models.named_texts import divided_named_texts, joined
-from models.onnx_model import NAMES_OUTPUT, content_hash
+from models.onnx_model import content_hash
 from processors.labels import SENTIMENTS
+from processors.model_input import NAMES_OUTPUT
 
 SEED: Final = 1
 JOINED: Final = 4_000

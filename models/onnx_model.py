@@ -16,9 +16,6 @@ from processors.model_input import model_hash
 
 DEFAULT_MODEL = Path(__file__).parent / "default"
 
-NAMES_OUTPUT = "p_company"
-"""Of a model that tells names apart: of each token, the sentiment towards what it names."""
-
 
 class OnnxModel:
     """Probabilities of every exported head for prepared texts (see `processors.model_input`)."""

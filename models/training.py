@@ -77,7 +77,7 @@ class FineTuning:
             parameter_groups(network, self.settings), weight_decay=self.settings.weight_decay, fused=True
         )
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
-            self.optimiser, warm_up_and_decay(self.settings, steps_of(self.settings, len(data)))
+            self.optimiser, warm_up_and_decay(self.settings.warmup, steps_of(self.settings, len(data)))
         )
         self.allocation = RankAllocation(network) if config.tuning.method == "adalora" else None
         self.average: Weights = {name: value.detach().clone() for name, value in self.trained.items()}
@@ -294,9 +294,9 @@ def steps_of(settings: Optimiser, texts: int) -> int:
     return settings.epochs * -(-texts // (settings.batch_size * settings.accumulation))
 
 
-def warm_up_and_decay(settings: Optimiser, steps: int) -> Callable[[int], float]:
-    """Factor of the rates at each step: linear from 0 to 1 over the warm-up, then linear to 0 at the last step."""
-    warm = max(1, round(settings.warmup * steps))
+def warm_up_and_decay(share: float, steps: int) -> Callable[[int], float]:
+    """Factor of the rates at each step: linear from 0 to 1 over the `share` that is warm-up, then linear to 0 at the last step."""
+    warm = max(1, round(share * steps))
     return lambda step: min((step + 1) / warm, max(0.0, (steps - step) / max(1, steps - warm)))
 
 

@@ -21,6 +21,9 @@ _URL = re.compile(r"(?:\bhttps?://|\bwww\.)\S*", re.IGNORECASE)
 _WHITESPACE = re.compile(r"\s+")
 _SENTENCE_END = (".", "!", "?", ":", ";", "…")
 
+NAMES_OUTPUT: Final = "p_company"
+"""The output of a model that tells names apart: of each token, the sentiment towards what it names."""
+
 
 def model_text(title: str, text: str) -> str:
     """Return what the classifier reads of a document with this `title` and `text` (either may be empty).

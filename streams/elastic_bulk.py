@@ -13,6 +13,7 @@ from elastic_transport import TransportError
 from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
 
 from streams.elastic_client import described, in_words, no_elasticsearch
+from streams.parts import parted
 
 Outcome = Literal["created", "duplicate", "refused", "retry"]
 
@@ -81,17 +82,7 @@ def bulk(client: Elasticsearch, actions: Sequence[Action], limits: Limits) -> li
 
 def requests(actions: Sequence[Action], limits: Limits) -> Iterator[list[Action]]:
     """`actions` in their order, in requests within `limits`."""
-    request: list[Action] = []
-    size = 0
-    for action in actions:
-        length = len(action.source) + len(action.id)
-        if request and (len(request) == limits.records or size + length > limits.bytes):
-            yield request
-            request, size = [], 0
-        request.append(action)
-        size += length
-    if request:
-        yield request
+    return parted(actions, lambda action: len(action.source) + len(action.id), limits.records, limits.bytes)
 
 
 def classify(status: int, error: Mapping[str, Any] | None) -> Result:

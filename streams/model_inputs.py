@@ -13,16 +13,13 @@ from tokenizers import Encoding, Tokenizer
 from processors.enrichment import Classification, ModelIdentity, Span, classification_of
 from processors.errors import ModelError, TocsinError
 from processors.labels import SENTIMENTS, TOPICS
-from processors.model_input import model_hash, tokens_in
+from processors.model_input import NAMES_OUTPUT, model_hash, tokens_in
 
 TOKENS_PER_BATCH: Final = 2048
 """A batch holds about so many tokens, padding included: more gains nothing on a CPU and costs memory."""
 
 OUTPUTS: Final = {"p_sentiment": len(SENTIMENTS), "p_topic": len(TOPICS)}
 """What every model answers for each text, with the number of labels."""
-
-NAMES_OUTPUT: Final = "p_company"
-"""Of a model that tells names apart: of each token, the sentiment towards what it names."""
 
 Tokens = tuple[int, ...]
 """The places of a name's tokens among those of its text; none where it stands beyond what the model reads."""

@@ -10,6 +10,7 @@ from typing import Any, Final
 import faust
 from mode.utils.queues import ThrowableQueue
 
+from streams.parts import parted
 from streams.service_settings import EnrichSettings, KafkaSettings
 from streams.services.enrich_line import Event
 from streams.services.kafka_batches import ssl_context
@@ -108,7 +109,7 @@ def make_app(
             # What was read before partitions moved comes again, to whoever has them now.
             generation = app.consumer_generation_id
             fresh = [event for event in events if event.message.generation_id == generation]
-            for part in parted(fresh):
+            for part in batches(fresh):
                 await take(part)
 
     app.agent(app.topic(*names, key_type=bytes, value_type=bytes), concurrency=1)(enrich_documents)
@@ -116,19 +117,9 @@ def make_app(
     return app
 
 
-def parted(events: Sequence[Event]) -> Iterator[list[Event]]:
+def batches(events: Sequence[Event]) -> Iterator[list[Event]]:
     """`events` in their order, in parts of at most `TAKEN_BYTES`, or of one event."""
-    part: list[Event] = []
-    size = 0
-    for event in events:
-        more = _bytes_of(event)
-        if part and size + more > TAKEN_BYTES:
-            yield part
-            part, size = [], 0
-        part.append(event)
-        size += more
-    if part:
-        yield part
+    return parted(events, _bytes_of, len(events), TAKEN_BYTES)
 
 
 def _bytes_of(event: Event) -> int:

@@ -22,10 +22,11 @@ from models.datasets import Example
 from models.evaluate import softmax
 from models.name_graph import with_names
 from models.name_network import NameNetwork
-from models.onnx_model import DEFAULT_MODEL, NAMES_OUTPUT, OnnxModel, inputs_of
+from models.onnx_model import DEFAULT_MODEL, OnnxModel, inputs_of
 from models.pruning import temperatures_of, thin_out, unpackaged
 from models.train import train
 from models.training import predict
+from processors.model_input import NAMES_OUTPUT
 from streams.commands import models
 
 pytestmark = [pytest.mark.train, pytest.mark.usefixtures("one_thread")]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mode.utils.queues import FlowControlEvent
 
-from streams.services.enrich_app import TAKEN_BYTES, WAITING_BYTES, BoundedQueue, parted
+from streams.services.enrich_app import TAKEN_BYTES, WAITING_BYTES, BoundedQueue, batches
 from tests.services.enrich_parts import Event, Message
 
 SIZES = st.lists(st.integers(0, 2 * TAKEN_BYTES), max_size=30)
@@ -22,7 +22,7 @@ def events(sizes: list[int]) -> list[Event]:
 
 @given(SIZES)
 def test_a_batch_is_parted_in_order_into_parts_of_bounded_bytes(sizes: list[int]) -> None:
-    parts = list(parted(events(sizes)))
+    parts = list(batches(events(sizes)))
     assert [event.message.offset for part in parts for event in part] == list(range(len(sizes)))
     for part in parts:
         assert len(part) == 1 or sum(len(event.message.value or b"") for event in part) <= TAKEN_BYTES
@@ -30,7 +30,7 @@ def test_a_batch_is_parted_in_order_into_parts_of_bounded_bytes(sizes: list[int]
 
 @given(SIZES)
 def test_a_batch_is_parted_no_more_often_than_it_must(sizes: list[int]) -> None:
-    parts = [[len(event.message.value or b"") for event in part] for part in parted(events(sizes))]
+    parts = [[len(event.message.value or b"") for event in part] for part in batches(events(sizes))]
     for part, after in pairwise(parts):
         assert sum(part) + after[0] > TAKEN_BYTES
 

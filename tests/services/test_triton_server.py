@@ -14,9 +14,10 @@ from tritonclient.grpc import InferenceServerClient, InferInput, InferRequestedO
 from tritonclient.grpc.aio import InferenceServerClient as AsyncClient
 from tritonclient.utils import InferenceServerException
 
-from models.onnx_model import DEFAULT_MODEL, NAMES_OUTPUT, OnnxModel, inputs_of
+from models.onnx_model import DEFAULT_MODEL, OnnxModel, inputs_of
 from models.repository import MODEL_NAME, QUEUE_DELAY, read_package, write_repository
 from processors.errors import FatalError
+from processors.model_input import NAMES_OUTPUT
 from streams.stack.ports import Ports
 from streams.stack.stack import Stack
 

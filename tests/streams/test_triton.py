@@ -23,8 +23,8 @@ from tritonclient.grpc import service_pb2_grpc
 from processors.enrichment import Classification
 from processors.errors import ConfigurationError, ModelError, PoisonError
 from processors.labels import SENTIMENTS
-from processors.model_input import version_number
-from streams.model_inputs import NAMES_OUTPUT, ModelInputs, load_model
+from processors.model_input import NAMES_OUTPUT, version_number
+from streams.model_inputs import ModelInputs, load_model
 from streams.service_settings import ServiceSettings, TritonSettings
 from streams.services.resilience import Breaker
 from streams.settings import DEFAULT_MODEL
