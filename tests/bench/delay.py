@@ -162,7 +162,7 @@ def _settle(rig: Rig, settings: dict[str, str], workers: Sequence[Worker], what:
         while calm < 2:
             for worker in workers:
                 worker.check()
-            waiting = sum(one.lag for one in lags(client, topics))
+            waiting = sum(one.lag for one in lags(client, topics) if one.service in SERVICES)
             calm = calm + 1 if waiting == 0 else 0
             rig.say(f"{what}: {waiting:,} records wait")
             if time.monotonic() > deadline:
