@@ -192,7 +192,7 @@ class Detector:
         """Remember an identity as long as a counted one, so that it never counts."""
         second, reached = _instants(document.published_at, clock)
         key = key_of(document.identity)
-        if self._is_late(second, reached) or self._ledger.knows(_UNLABELLED, key):
+        if self._is_late(second, reached) or self._ledger.knows(key, _UNLABELLED):
             return _NOTHING
         self._ledger.add(_UNLABELLED, key, (second if reached is None else max(second, reached)) // HOUR, None)
         return Outcomes(changed=self._changes.commit())
@@ -204,7 +204,7 @@ class Detector:
         if document.late or self._is_late(second, reached):
             return _NOTHING
         key = key_of(document.identity)
-        if self._ledger.knows(record.owner, key) or self._ledger.knows(_UNLABELLED, key):
+        if self._ledger.knows(key, record.owner, _UNLABELLED):
             return _NOTHING
         utc_offset(record.time_zone, second // HOUR)  # refuses an unknown zone before anything changed
 

@@ -1,17 +1,28 @@
 """Which documents each owner has counted: exact identities, and where each novel one was counted."""
 
 import hashlib
+import struct
+import sys
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
+from processors.hash_index import HashIndex
 from processors.messages import DocumentSummary
+from processors.seasons import HOUR
 from processors.state import Changes, fitted, sealed
 
 _CHUNK: Final = 150  # entries of a piece: below 64 KiB whatever the names
+_KEY: Final = 16
+_ENTRY: Final = struct.Struct(f"<{_KEY}siBB")
+"""A document: its key, its second after the hour that it is remembered from, its weight, and which of the chunk's series it
+counts in, from 1 on; 0 for what is not novel."""
+
+_SHARED: Final = 100_000
 
 
 def key_of(identity: str) -> str:
     """The key of a document's identity: 128 bits of BLAKE2b in hex, so that pieces are bounded whatever the ids."""
-    return hashlib.blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return hashlib.blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=_KEY).hexdigest()
 
 
 def origin_of(document: DocumentSummary, key: str) -> str:
@@ -28,6 +39,53 @@ class Counted(NamedTuple):
     series: tuple[str, ...]
 
 
+class _Chunk(NamedTuple):
+    """Up to 150 documents of an owner that are remembered from one hour on, packed: there are millions of them."""
+
+    owner: str
+    hour: int
+    number: int
+    entries: bytes = b""
+    series: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def name(self) -> str:
+        return f"{self.owner}/{self.hour}/{self.number}"
+
+    def find(self, key: bytes) -> int:
+        """Where the entry of `key` begins; −1 where there is none."""
+        at = self.entries.find(key)
+        while at % _ENTRY.size and at >= 0:
+            at = self.entries.find(key, at + 1)
+        return at
+
+    def all_keys(self) -> Iterator[bytes]:
+        """The keys of all entries."""
+        for at in range(0, len(self.entries), _ENTRY.size):
+            yield self.entries[at : at + _KEY]
+
+    def at(self, position: int) -> Counted | None:
+        """Where the document whose entry begins there counts; None when it is not novel."""
+        _, second, weight, which = _ENTRY.unpack_from(self.entries, position)
+        return Counted(self.hour * HOUR + second, weight, self.series[which - 1]) if which else None
+
+    def with_entry(self, key: bytes, counted: Counted | None) -> "_Chunk":
+        """The chunk and one more document."""
+        if counted is None:
+            return self._with(self.entries + _ENTRY.pack(key, 0, 0, 0), self.series)
+        series = (*self.series, counted.series)
+        entry = _ENTRY.pack(key, counted.second - self.hour * HOUR, counted.weight, len(series))
+        return self._with(self.entries + entry, series)
+
+    def without(self, position: int) -> "_Chunk":
+        """The chunk when the document whose entry begins there is no longer novel."""
+        key, end = self.entries[position : position + _KEY], position + _ENTRY.size
+        return self._with(self.entries[:position] + _ENTRY.pack(key, 0, 0, 0) + self.entries[end:], self.series)
+
+    def _with(self, entries: bytes, series: tuple[tuple[str, ...], ...]) -> "_Chunk":
+        return _Chunk(self.owner, self.hour, self.number, entries, series)
+
+
 class Ledger:
     """The documents that owners have counted. A piece is a chunk of an owner's hour: ``identities/OWNER/HOUR/NUMBER``."""
 
@@ -36,79 +94,126 @@ class Ledger:
     def __init__(self, changes: Changes) -> None:
         """Nothing is known."""
         self._changes = changes
-        self._chunks: dict[str, dict[str, Counted | None]] = {}
-        self._where: dict[str, dict[str, str]] = {}  # owner → key → chunk
-        self._filling: dict[str, str] = {}  # "owner/hour" → the chunk being filled
-        self._hours: dict[int, dict[str, None]] = {}  # hour → its chunks
+        self._chunks: dict[int, _Chunk] = {}
+        self._latest = 0  # of the numbers in memory that chunks were given
+        self._index = HashIndex()  # key → chunks
+        self._hours: dict[int, dict[str, tuple[int, ...]]] = {}  # hour → owner → chunks; 0: none
+        self._shared: dict[tuple[str, ...], tuple[str, ...]] = {}
 
-    def knows(self, owner: str, key: str) -> bool:
-        """Whether `owner` has counted the document of `key`."""
-        return key in self._where.get(owner, ())
+    def knows(self, key: str, *owners: str) -> bool:
+        """Whether one of `owners` has counted the document of `key`."""
+        raw = bytes.fromhex(key)
+        numbers = self._index.candidates(raw)
+        return bool(numbers) and any(self._find(owner, raw, numbers) is not None for owner in owners)
 
     def get(self, owner: str, key: str) -> Counted | None:
         """Where a novel document counts; None when it is unknown, or not (any more) novel."""
-        name = self._where.get(owner, {}).get(key)
-        return None if name is None else self._chunks[name][key]
+        raw = bytes.fromhex(key)
+        found = self._find(owner, raw, self._index.candidates(raw))
+        return None if found is None else self._chunks[found[0]].at(found[1])
 
     def add(self, owner: str, key: str, hour: int, counted: Counted | None) -> None:
         """Notes a new document, to be remembered from `hour` on."""
-        place = f"{owner}/{hour}"
-        name = self._filling.get(place)
-        if name is None or len(self._chunks[name]) >= _CHUNK:
-            number = 0 if name is None else int(name.rpartition("/")[2]) + 1
-            name = f"{place}/{number}"
-            self._changes.put(self._filling, place, name)
-            self._changes.put(self._chunks, name, {})
-            self._changes.put(self._hours.setdefault(hour, {}), name, None)
-        self._changes.put(self._chunks[name], key, counted)
-        self._changes.put(self._where.setdefault(owner, {}), key, name)
-        self._changes.mark(f"identities/{name}")
+        owners = self._hours.setdefault(hour, {})
+        numbers = owners.get(owner, ())
+        chunk = self._chunks[numbers[-1]] if numbers else None
+        if chunk is None or len(chunk.entries) >= _CHUNK * _ENTRY.size:
+            self._latest += 1
+            chunk = _Chunk(sys.intern(owner), hour, len(numbers))
+            numbers = (*numbers, self._latest)
+            self._changes.put(owners, chunk.owner, numbers)
+        raw = bytes.fromhex(key)
+        self._changes.put(self._chunks, numbers[-1], self._with_entry(chunk, raw, counted))
+        self._changes.call(self._index.add, self._index.remove, (raw, numbers[-1]))
+        self._changes.mark(f"identities/{chunk.name}")
 
     def displace(self, owner: str, key: str) -> Counted | None:
         """Notes that a document is no longer novel, and tells where it counted."""
-        counted = self.get(owner, key)
+        raw = bytes.fromhex(key)
+        found = self._find(owner, raw, self._index.candidates(raw))
+        if found is None:
+            return None
+        number, at = found
+        chunk = self._chunks[number]
+        counted = chunk.at(at)
         if counted is not None:
-            name = self._where[owner][key]
-            self._changes.put(self._chunks[name], key, None)
-            self._changes.mark(f"identities/{name}")
+            self._changes.put(self._chunks, number, chunk.without(at))
+            self._changes.mark(f"identities/{chunk.name}")
         return counted
 
     def expire(self, hour: int) -> None:
         """Forgets what was noted before `hour`."""
         for then in [then for then in self._hours if then < hour]:
-            for name in self._hours[then]:
-                owner = name.rsplit("/", 2)[0]
-                for key in self._chunks[name]:
-                    self._changes.drop(self._where[owner], key)
-                if not self._where[owner]:
-                    self._changes.drop(self._where, owner)
-                self._changes.drop(self._filling, f"{owner}/{then}")
-                self._changes.drop(self._chunks, name)
-                self._changes.mark(f"identities/{name}")
+            for numbers in self._hours[then].values():
+                for number in filter(None, numbers):
+                    chunk = self._chunks[number]
+                    self._changes.call(self._leave_out, self._take_in, (number, chunk))
+                    self._changes.drop(self._chunks, number)
+                    self._changes.mark(f"identities/{chunk.name}")
             self._changes.drop(self._hours, then)
 
     def names(self) -> list[str]:
         """The names of all chunks, sorted."""
-        return sorted(self._chunks)
+        return sorted(chunk.name for chunk in self._chunks.values())
 
     def read(self, name: str) -> bytes | None:
         """One chunk as JSON; None when there is none."""
-        chunk = self._chunks.get(name)
-        return None if chunk is None else sealed(self.prefix, chunk)
+        owner, hour, number = name.rsplit("/", 2)
+        numbers = self._hours.get(int(hour), {}).get(owner, ())
+        chunk = self._chunks.get(numbers[int(number)]) if int(number) < len(numbers) else None
+        if chunk is None:
+            return None
+        return sealed(
+            self.prefix, {key.hex(): chunk.at(place * _ENTRY.size) for place, key in enumerate(chunk.all_keys())}
+        )
 
     def write(self, name: str, content: bytes) -> None:
         """Puts a restored chunk. Raises InvariantError when it does not fit."""
-        owner, hour, number = name.rsplit("/", 2)
-        chunk = self._chunks[name] = fitted(f"identities/{name}", content, _unpacked)
-        self._hours.setdefault(int(hour), {})[name] = None
-        self._where.setdefault(owner, {}).update(dict.fromkeys(chunk, name))
-        place = f"{owner}/{hour}"
-        if int(number) >= int(self._filling.get(place, "0").rpartition("/")[2]):
-            self._filling[place] = name
+        owner, hour, place = name.rsplit("/", 2)
+        chunk = _Chunk(sys.intern(owner), int(hour), int(place))
+        chunk = fitted(f"identities/{name}", content, lambda packed: self._filled(chunk, packed))
+        self._latest += 1
+        owners = self._hours.setdefault(chunk.hour, {})
+        numbers = [*owners.get(owner, ())]
+        numbers += [0] * (chunk.number + 1 - len(numbers))
+        numbers[chunk.number] = self._latest
+        owners[chunk.owner] = tuple(numbers)
+        self._chunks[self._latest] = chunk
+        self._take_in((self._latest, chunk))
 
+    def _filled(self, chunk: _Chunk, packed: Any) -> _Chunk:
+        """`chunk` with what was read. Raises ValueError where it does not fit."""
+        try:
+            for key, at in dict(packed).items():
+                raw = bytes.fromhex(key)
+                if len(raw) != _KEY:
+                    raise ValueError(f"a key has {2 * _KEY} hex digits, not {key!r}")
+                chunk = self._with_entry(chunk, raw, at and Counted(at[0], at[1], tuple(at[2])))
+        except struct.error as error:
+            raise ValueError(str(error)) from error
+        return chunk
 
-def _unpacked(packed: Any) -> dict[str, Counted | None]:
-    return {
-        key: None if counted is None else Counted(counted[0], counted[1], tuple(counted[2]))
-        for key, counted in packed.items()
-    }
+    def _find(self, owner: str, raw: bytes, numbers: Sequence[int]) -> tuple[int, int] | None:
+        """The chunk, of `numbers`, in which `owner` has a document, and where in it."""
+        for number in numbers:
+            chunk = self._chunks[number]
+            if chunk.owner == owner and (at := chunk.find(raw)) >= 0:
+                return number, at
+        return None
+
+    def _with_entry(self, chunk: _Chunk, raw: bytes, counted: Counted | None) -> _Chunk:
+        """`chunk` and one more document; of the names of series there is one copy for all documents."""
+        if counted is None:
+            return chunk.with_entry(raw, None)
+        if len(self._shared) >= _SHARED:
+            self._shared.clear()  # costs nothing but memory
+        shared = self._shared.setdefault(counted.series, counted.series)
+        return chunk.with_entry(raw, Counted(counted.second, counted.weight, shared))
+
+    def _take_in(self, numbered: tuple[int, _Chunk]) -> None:
+        for key in numbered[1].all_keys():
+            self._index.add((key, numbered[0]))
+
+    def _leave_out(self, numbered: tuple[int, _Chunk]) -> None:
+        for key in numbered[1].all_keys():
+            self._index.remove((key, numbered[0]))

@@ -8,7 +8,7 @@ from processors.baseline import Baseline, Pool
 from processors.counts import Buckets, Told
 from processors.errors import InvariantError
 from processors.incidents import Watch
-from processors.ledger import Ledger
+from processors.ledger import Ledger, key_of
 from processors.state import Changes, fitted
 
 
@@ -27,12 +27,13 @@ def test_a_story_that_was_labelled_negative_weighs_fully() -> None:
 
 def test_identities_keep_where_they_counted() -> None:
     ledger = Ledger(Changes())
+    a, b, c = map(key_of, "abc")
     ledger.write(
         "company:ACME/7/0",
-        former({"a": [25_300, True, ["company:ACME"]], "b": [25_400, False, ["company:ACME"]], "c": None}),
+        former({a: [25_300, True, ["company:ACME"]], b: [25_400, False, ["company:ACME"]], c: None}),
     )
-    assert ledger.knows("company:ACME", "c") and ledger.get("company:ACME", "c") is None
-    first, second = ledger.get("company:ACME", "a"), ledger.get("company:ACME", "b")
+    assert ledger.knows(c, "company:ACME") and ledger.get("company:ACME", c) is None
+    first, second = ledger.get("company:ACME", a), ledger.get("company:ACME", b)
     assert first is not None and second is not None and (first.weight, second.weight) == (100, 0)
 
 
