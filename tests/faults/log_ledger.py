@@ -6,7 +6,7 @@ Like `ledger` it shares no code with the services, and judges by input topics, l
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ledger import IndexedDocument, identity_of
 from witness import Record
@@ -14,6 +14,14 @@ from witness import Record
 CANARY: Final = "tocsin-canary"
 Spot = tuple[str, int]
 """Topic and partition."""
+
+
+class AlarmDelay(NamedTuple):
+    """Seconds from the broker's receipt of the document that rang, at `received` (seconds since 1970), to its receipt of the
+    alert."""
+
+    received: float
+    seconds: float
 
 
 def log_faults(arrivals: Sequence[Record], documents: Iterable[IndexedDocument], log: Sequence[Record]) -> list[str]:
@@ -45,9 +53,9 @@ def log_faults(arrivals: Sequence[Record], documents: Iterable[IndexedDocument],
     return faults
 
 
-def alarm_delays(arrivals: Sequence[Record], alerts: Iterable[Record]) -> tuple[list[float], list[str]]:
-    """Seconds from the broker's receipt of the document that rang to its receipt of the alert; and what is wrong with what
-    alerts say of that: a time at which no document came. Those that say nothing of it were brought about by passing time."""
+def alarm_delays(arrivals: Sequence[Record], alerts: Iterable[Record]) -> tuple[list[AlarmDelay], list[str]]:
+    """The delay of each alert; and what is wrong with what alerts say of that: a time at which no document came. Those that
+    say nothing of it were brought about by passing time."""
     came = {record.timestamp for record in arrivals if record.headers.get("type") is None}
     delays, faults = [], []
     for alert in alerts:
@@ -55,7 +63,7 @@ def alarm_delays(arrivals: Sequence[Record], alerts: Iterable[Record]) -> tuple[
             continue
         received = int(stated)
         if received in came:
-            delays.append((alert.timestamp - received) / 1000)
+            delays.append(AlarmDelay(received / 1000, (alert.timestamp - received) / 1000))
         else:
             faults.append(f"{alert.place} says that its document came at {received}, when none did")
     return delays, faults

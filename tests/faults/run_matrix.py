@@ -168,7 +168,8 @@ def judge(trial: Trial, result: Result) -> None:
     result.alerts, result.offsets = judged.alerts, judged.offsets
     if result.records > MANY and not result.alerts:
         result.faults.append(f"nothing rang over {result.records:,} records: that alerts are right was not seen")
-    result.longest_alarm_delay = round(max(judged.delays), 2) if judged.delays else None
+    if judged.delays:
+        result.longest_alarm_delay = round(max(delay.seconds for delay in judged.delays), 2)
 
 
 @contextmanager

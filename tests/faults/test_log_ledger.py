@@ -117,6 +117,6 @@ def test_an_alarm_is_late_by_what_passed_since_its_document_came_and_one_of_pass
         _record("alerts", 0, 1, {}, {}, 9000),
         _record("alerts", 1, 0, {}, {"received": b"3000"}, 4500),
     ]
-    assert alarm_delays(world.arrivals, alerts) == ([0.7, 1.5], [])
+    assert alarm_delays(world.arrivals, alerts) == ([(1.0, 0.7), (3.0, 1.5)], [])
     alerts[2] = replace(alerts[2], headers={"received": b"3001"})
     assert "when none did" in alarm_delays(world.arrivals, alerts)[1][0]

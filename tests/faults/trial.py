@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import ceil
 from pathlib import Path
 from typing import Any, Final
 
 from deployment import TOCSIN, Deployment
 from ledger import Verdict, judge
-from log_ledger import alarm_delays, log_faults
+from log_ledger import AlarmDelay, alarm_delays, log_faults
 from proof import alert_faults, index_faults
 from witness import Witness
 
@@ -42,6 +43,8 @@ FEW_PARTITIONS: Final = {
 LATEST: Final = 6000
 """Documents of the invented scenario, at most: its last days, in which much happens."""
 
+HALF_A_WEEK: Final = timedelta(days=3.5)
+
 PARTITIONS: Final = {"news": "news", "social": "social", "mentions": "mention", "documents": "mention", "wide": "wide"}
 """By which setting a topic has how many partitions; wide has one."""
 
@@ -62,12 +65,12 @@ class Recovery:
 
 @dataclass
 class Judged:
-    """What the ledgers found when all was done. `delays` are the seconds from receipt of a document to its alert."""
+    """What the ledgers found when all was done."""
 
     verdict: Verdict
     records: int
     alerts: int
-    delays: list[float]
+    delays: list[AlarmDelay]
     offsets: dict[str, int]
 
 
@@ -105,17 +108,21 @@ class Trial:
             path.write_bytes(b"".join(lines))
         return path
 
-    def copies(self, count: int) -> Path:
-        """A file of `count` documents, all of them sound, that go on where `documents` end: the scenario's last week again
-        and again, a week later each time, under other ids."""
-        path = self.folder / f"copies-{count}.jsonl"
+    def copies(self, count: int, after: int = 0) -> Path:
+        """A file of `count` documents in order of time, all of them sound, that go on where `documents` end, or where the
+        first `after` of its kind do: the scenario's last week again and again, half a week later each time, under other ids."""
+        path = self.folder / f"copies-{after}-{count}.jsonl"
         week = [content for line in self.documents(3500).read_bytes().splitlines() if (content := sound(line))]
+        at = [datetime.fromisoformat(content["published_at"]) for content in week]
+        # Those of one time begin before those of the time before have ended: two more than would do make the order whole.
+        times = range(1, 3 + ceil((after + count) / len(week)))
+        order = sorted(
+            (at[number] + (1 + again) * HALF_A_WEEK, again, number) for again in times for number in range(len(week))
+        )
         with path.open("w") as file:
-            for number in range(count):
-                content = week[number % len(week)]
-                again = 1 + number // len(week)
-                at = datetime.fromisoformat(content["published_at"]) + timedelta(weeks=again)
-                changed = {"id": f"{content['id']}-{again}", "published_at": at.isoformat()}
+            for instant, again, number in order[after : after + count]:
+                content = week[number]
+                changed = {"id": f"{content['id']}-{again}", "published_at": instant.isoformat()}
                 if content.get("repost_of"):
                     changed["repost_of"] = f"{content['repost_of']}-{again}"
                 file.write(json.dumps({**content, **changed}) + "\n")
@@ -253,9 +260,14 @@ class Trial:
 
     def metric(self, worker: str, name: str) -> float:
         """What a worker shows under that name, summed over its labels; 0 where it shows nothing."""
+        return sum(self.samples(worker, name).values())
+
+    def samples(self, worker: str, name: str) -> dict[str, float]:
+        """What a worker shows under that name by its labels, as they are written."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.deployment.ports[worker]}/metrics", timeout=10) as answer:
             lines = answer.read().decode().splitlines()
-        return sum(float(line.rpartition(" ")[2]) for line in lines if line.partition("{")[0].partition(" ")[0] == name)
+        shown = (line.rpartition(" ")[::2] for line in lines if line.partition("{")[0].partition(" ")[0] == name)
+        return {series.removeprefix(name).strip("{}"): float(value) for series, value in shown}
 
     def until(self, what: Callable[[], bool], described: str, seconds: float = PATIENCE) -> None:
         """Wait until `what` holds."""
