@@ -201,6 +201,8 @@ def _faults(config: TrainingConfig) -> Iterator[str]:
             yield f"head {head.name!r}: balance and class_weights are for heads that take one label"
         if unknown := head.class_weights.keys() - set(head.labels):
             yield f"head {head.name!r}: class_weights of labels that it has not: {sorted(unknown)}"
+    if not config.languages:
+        yield "languages: one at least is needed"
     for source in config.data:
         if source.head not in names:
             yield f"data source {source.file}: there is no head named {source.head!r}; heads are {names}"

@@ -4,11 +4,13 @@ import csv
 import gzip
 import json
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from models.config import DataSource, Head
 from processors.errors import ConfigurationError
@@ -107,35 +109,38 @@ def _shared_label(where: str, value: str) -> str:
 
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The rows of a file (CSV, or JSON by its name), packed with gzip where its name says so."""
     if not path.is_file():
         raise ConfigurationError(f"{path}: no such file; give the folder that holds it with --data")
-    if path.suffix == ".json":
-        return _json_array(path)
-    return _json_lines(path) if ".jsonl" in path.suffixes else _csv_rows(path)
-
-
-def _csv_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        try:
-            for number, row in enumerate(csv.DictReader(file), start=2):
-                yield f"{path.name}, row {number}", row
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise ConfigurationError(f"{path}: no CSV file in UTF-8 ({error})") from error
-
-
-def _json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise ConfigurationError(f"{path.name}, line {number}: not valid JSON ({error})") from error
-            yield f"{path.name}, line {number}", _named_columns(f"{path.name}, line {number}", row)
-
-
-def _json_array(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    read = {".json": _json_array, ".jsonl": _json_lines}.get(Path(path.name.removesuffix(".gz")).suffix, _csv_rows)
     try:
-        rows = json.loads(path.read_bytes())
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            yield from read(path, cast(BinaryIO, file))
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ConfigurationError(f"{path}: no whole gzip file ({error})") from error
+
+
+def _csv_rows(path: Path, file: BinaryIO) -> Iterator[tuple[str, dict[str, Any]]]:
+    try:
+        rows = csv.DictReader(TextIOWrapper(file, encoding="utf-8-sig", newline=""))
+        for number, row in enumerate(rows, start=2):
+            yield f"{path.name}, row {number}", row
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ConfigurationError(f"{path}: no CSV file in UTF-8 ({error})") from error
+
+
+def _json_lines(path: Path, file: BinaryIO) -> Iterator[tuple[str, dict[str, Any]]]:
+    for number, line in enumerate(file, start=1):
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise ConfigurationError(f"{path.name}, line {number}: not valid JSON ({error})") from error
+        yield f"{path.name}, line {number}", _named_columns(f"{path.name}, line {number}", row)
+
+
+def _json_array(path: Path, file: BinaryIO) -> Iterator[tuple[str, dict[str, Any]]]:
+    try:
+        rows = json.load(file)
     except ValueError as error:
         raise ConfigurationError(
             f"{path.name}: not one JSON array ({error}); a file with an object on each line is named .jsonl"

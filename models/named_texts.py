@@ -77,8 +77,14 @@ def divided_named_texts(config: TrainingConfig, data: Path) -> tuple[list[NamedT
 def joined(texts: Sequence[NamedText], count: int, seed: int) -> list[NamedText]:
     """`count` texts made of two of `texts` whose labels differ: what is said of the one is not said of the other.
 
-    Pairs with nothing but neutral names on one side are half as frequent as they would fall.
+    Pairs with nothing but neutral names on one side are half as frequent as they would fall. Raises ConfigurationError where no
+    two texts differ.
     """
+    if len({frozenset(name.label for name in each.names) for each in texts}) < 2:
+        raise ConfigurationError(
+            f"of {len(texts)} texts whose names are labelled apart no two have different labels: nothing to tell companies "
+            "apart by; add texts of other sentiments to the sources with per_entity"
+        )
     draw, neutral = random.Random(seed), SENTIMENTS.index("neutral")
     made: list[NamedText] = []
     while len(made) < count:

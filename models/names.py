@@ -16,6 +16,8 @@ from models.name_network import NameNetwork, trained
 from models.name_scores import asked, measured
 from models.named_texts import divided_named_texts, joined
 from models.onnx_model import content_hash
+from models.repository import read_package
+from processors.errors import ConfigurationError, ModelError
 from processors.labels import SENTIMENTS
 from processors.model_input import NAMES_OUTPUT
 
@@ -28,14 +30,15 @@ def add_names(model: Path, config: TrainingConfig, data: Path, out: Path) -> dic
     """Write the packaged `model` with sentiment for each name into the folder `out`, under the version of `config`.
 
     Texts and fold are those of `config` in the folder `data`. Returns the measures on the held-out texts (of the file itself),
-    which ``validation.json`` and the card tell too.
+    which ``validation.json`` and the card tell too. Raises ModelError where `model` is not packaged whole, ConfigurationError
+    where `out` is in it; both before anything is read or trained.
     """
+    measures = _measures_of(model, out)
     learnt, held_out = divided_named_texts(config, data)
     files = {source.file for source in config.data if source.per_entity}
     texts = [*learnt, *joined([each for each in learnt if each.source in files], JOINED, SEED)]
     network = trained(texts, hidden_states(model, texts), SEED)
     shutil.copytree(model, out, dirs_exist_ok=True)
-    measures = json.loads((model / "validation.json").read_text(encoding="utf-8"))
     measures["names"] = {"texts_learnt": len(learnt), "texts_joined": JOINED}
     description = _write(model, network, 1.0, config, out)
     if held_out:
@@ -46,6 +49,21 @@ def add_names(model: Path, config: TrainingConfig, data: Path, out: Path) -> dic
     (out / "validation.json").write_text(json.dumps(measures, indent=1) + "\n", encoding="utf-8")
     write_card(config, description, measures, out / "MODEL_CARD.md")
     return dict(measures["names"])
+
+
+def _measures_of(model: Path, out: Path) -> dict[str, Any]:
+    """What is told of `model` already, if it can be written to `out` with more."""
+    read_package(model)
+    if model.resolve() in (out.resolve(), *out.resolve().parents):
+        raise ConfigurationError(f"--out {out} is the model itself, or in it: name another folder")
+    path = model / "validation.json"
+    try:
+        measures: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"cannot read {path} ({error}), which `tocsin models train` leaves in a package and the new one goes on with"
+        ) from error
+    return measures
 
 
 def _write(model: Path, network: NameNetwork, temperature: float, config: TrainingConfig, out: Path) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What a training set may contain, and how a fault in it is told."""
 
+import gzip
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from models.config import DEFAULT_CONFIG, DataSource, Head, load_config
-from models.datasets import Example, load_examples
+from models.datasets import Example, labelled_rows, load_examples
 from processors.errors import ConfigurationError
 from processors.labels import SENTIMENTS, TOPICS
 
@@ -28,6 +29,25 @@ def test_a_csv_teaches_its_head(tmp_path: Path) -> None:
 def test_json_lines_teach_like_a_csv(tmp_path: Path) -> None:
     lines = [json.dumps({"text": f"text {n}", "label": "good" if n % 2 else "bad"}) for n in range(4)]
     assert load(tmp_path, "\n".join(lines), "set.jsonl")["text 3"] == {"mood": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("set.csv.gz", ROWS),
+        ("set.json.gz", json.dumps([{"text": "Shares rise", "label": label} for label in ("good", "bad")])),
+        ("set.jsonl.gz", '{"text": "Shares rise", "label": "good"}\n{"text": "Shares fall", "label": "bad"}\n'),
+    ],
+)
+def test_a_packed_file_is_read_as_its_name_says(tmp_path: Path, name: str, content: str) -> None:
+    whole = gzip.compress(content.encode())
+    source = DataSource(file=name, head="mood")
+    (tmp_path / name).write_bytes(whole)
+    rows = list(labelled_rows(tmp_path / name, source))
+    assert ("", "Shares rise", "good") in [row[1:] for row in rows]
+    (tmp_path / name).write_bytes(whole[:-9])
+    with pytest.raises(ConfigurationError, match=f"{name}: no whole gzip file"):
+        list(labelled_rows(tmp_path / name, source))
 
 
 def test_labels_of_the_file_are_translated(tmp_path: Path) -> None:
@@ -135,6 +155,7 @@ def test_a_misspelt_setting_is_refused_with_the_nearest_name(tmp_path: Path) -> 
             r"labels that it has not: \['c'\]",
         ),
         ('data = [{ file = "x.csv", head = "moot" }]', r"x.csv: there is no head named 'moot'; heads are \['m'\]"),
+        ("languages = []", "languages: one at least is needed"),
         ('tuning = { method = "lorra" }', "method 'lorra' is none of full, lora"),
         ('tuning = { method = "lora" }\nencoder = { frozen = 1 }', "frozen goes with tuning.method 'full' only"),
         ("optimiser = { epochs = 0 }", "epochs is 0: at least 1 is needed"),

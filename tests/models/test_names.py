@@ -3,6 +3,7 @@
 import csv
 import json
 import random
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from tiny import WORDS as VOCABULARY
 
 from models.config import DataSource, Encoder, Head, Optimiser, TrainingConfig
 from models.named_texts import Named, NamedText, divided_named_texts, joined
+from models.onnx_model import DEFAULT_MODEL
+from processors.errors import ConfigurationError, ModelError
 from processors.labels import SENTIMENTS
 
 NEGATIVE, NEUTRAL, POSITIVE = range(3)
@@ -107,6 +110,29 @@ def test_texts_made_of_two_keep_every_name_in_its_place() -> None:
         assert each.differs
         assert len(each.names) == 2
         assert all(labels[each.text[name.start : name.end]] == name.label for name in each.names)
+
+
+def test_texts_of_which_no_two_differ_cannot_be_joined() -> None:
+    alike = [NamedText(f"{name} soars", (Named(0, 4, POSITIVE),), "x") for name in ("Acme", "Zeno")]
+    for texts in (alike, alike[:1], []):
+        with pytest.raises(ConfigurationError, match="no two have different labels"):
+            joined(texts, 1, seed=0)
+
+
+@pytest.mark.train
+def test_a_model_that_names_cannot_be_added_to_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="needs the extra `train`")
+    from models.names import add_names
+
+    model, nowhere = tmp_path / "model", tmp_path / "nowhere"
+    shutil.copytree(DEFAULT_MODEL, model)
+    for out in (model, model / "named"):
+        with pytest.raises(ConfigurationError, match="is the model itself, or in it"):
+            add_names(model, CONFIG, nowhere, out)
+    (model / "validation.json").unlink()
+    with pytest.raises(ModelError, match="cannot read .*validation.json .*leaves in a package"):
+        add_names(model, CONFIG, nowhere, tmp_path / "named")
+    assert not (tmp_path / "named").exists()
 
 
 @pytest.mark.train
