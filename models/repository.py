@@ -17,6 +17,7 @@ from typing import Any, Final, Literal
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
+from processors.enrichment import ModelIdentity, models_by_language
 from processors.errors import ConfigurationError, ModelError
 from processors.model_input import model_hash, served_name, version_number
 
@@ -25,6 +26,9 @@ Device = Literal["gpu", "cpu"]
 
 MODEL_NAME: Final = "tocsin"
 """What clients ask for."""
+
+CURRENT: Final = "current"
+"""The link to the promoted version, once a version was pushed (see `models.versions`)."""
 
 PYTHON_BACKEND: Final = Path(__file__).parent / "triton_python_backend" / "model.py"
 
@@ -70,6 +74,11 @@ class Packaged:
         """The version as Triton counts it: a positive integer that differs where the content does."""
         return version_number(self.hash)
 
+    @property
+    def identity(self) -> ModelIdentity:
+        """Who labels with it."""
+        return ModelIdentity(self.name, self.version, self.hash, frozenset(self.languages))
+
 
 def write_repository(
     out: Path,
@@ -87,15 +96,15 @@ def write_repository(
     `others` are packaged models for other languages, which are served beside it (see `served_name`). `threads` of one
     instance on a CPU, 0 for one per core; `fp16` lets TensorRT compute in half precision, and it keeps its engines in
     `engine_cache`, a folder of the server's. An earlier repository at `out` is replaced. Raises ConfigurationError
-    where `out` is something else or cannot be written, ModelError for a model that is damaged.
+    where `out` is something else, holds versions that were pushed or cannot be written, or where two models read one
+    language; ModelError for a model that is damaged.
     """
     if fp16 and (backend, device) != ("onnxruntime", "gpu"):
         raise ConfigurationError("fp16 needs TensorRT: --backend onnxruntime --device gpu")
     packaged = read_package(model)
     beside = [(folder, read_package(folder)) for folder in others]
+    models_by_language(each.identity for each in (packaged, *(each for _, each in beside)))
     named = [served_name(MODEL_NAME, each.languages) for _, each in beside]
-    if len(set(named)) < len(named):
-        raise ConfigurationError(f"two of the other models read one language: {', '.join(map(str, others))}")
     with _replaced_folder(out) as part:
         for name, (folder, each) in zip([MODEL_NAME, *named], [(model, packaged), *beside], strict=True):
             config = model_config(each, backend, device, threads, name)
@@ -130,6 +139,8 @@ def read_package(folder: Path) -> Packaged:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{folder}: not a packaged model ({error!r})") from error
+    if not packaged.languages:
+        raise ModelError(f"{folder / 'model.json'} names no language that the model reads: train it with `languages`")
     if found != packaged.hash:
         raise ModelError(f"the files of the model in {folder} are not those that model.json names: install it again")
     return packaged
@@ -222,6 +233,11 @@ def _replaced_folder(out: Path) -> Iterator[Path]:
     if out.exists() and not _is_ours(out):
         raise ConfigurationError(
             f"--out {out} is something else: name a new folder, or one that holds a repository alone"
+        )
+    if (out / MODEL_NAME / CURRENT).is_symlink():
+        raise ConfigurationError(
+            f"--out {out} holds versions that were pushed, which would be lost: `tocsin models push` adds one to them; to begin "
+            "anew, name another folder or move this one away"
         )
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -17,10 +17,9 @@ from typing import Any, Final
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
-from models.repository import MODEL_NAME, PYTHON_BACKEND, Packaged, identities, read_package
+from models.repository import CURRENT, MODEL_NAME, PYTHON_BACKEND, Packaged, identities, read_package
 from processors.errors import ConfigurationError
 
-CURRENT: Final = "current"
 PREVIOUS: Final = "previous"
 
 

@@ -160,6 +160,8 @@ def _read_description(folder: Path) -> dict[str, Any]:
         for name, labels in expected.items():
             if description[name] != labels:
                 raise ModelError(f"the model in {folder} has other {name} than this release: install a matching model")
+        if not description["languages"]:
+            raise ModelError(f"the model in {folder} names no language that it reads: install a matching model")
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"cannot read {folder / 'model.json'}: {error!r}; install the model again") from error
     return description

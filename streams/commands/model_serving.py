@@ -91,7 +91,8 @@ def rollback(
 
 
 def _promote(folder: Path, chosen: "Version", settings: "Settings") -> None:
-    from models.versions import CURRENT, promote
+    from models.repository import CURRENT
+    from models.versions import promote
     from streams.triton_control import TritonControl
 
     control, packaged = TritonControl(settings.triton), chosen.packaged

@@ -115,8 +115,8 @@ def logs(
 
 def _write_models(wanted: "ClassifierSettings", repository: Path) -> None:
     """Leaves a repository that serves the model `wanted` beside versions that were pushed, and those of other languages."""
-    from models.repository import MODEL_NAME, read_package, write_repository
-    from models.versions import CURRENT, versions_in
+    from models.repository import CURRENT, MODEL_NAME, read_package, write_repository
+    from models.versions import versions_in
     from processors.model_input import served_name
 
     if (repository / MODEL_NAME / CURRENT).is_symlink():

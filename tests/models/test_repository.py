@@ -19,6 +19,7 @@ from models.onnx_model import DEFAULT_MODEL
 from models.repository import MODEL_NAME, Packaged, read_package, write_repository
 from processors.errors import ConfigurationError, ModelError
 from streams.cli import app
+from streams.model_inputs import load_model
 
 DESCRIPTION = json.loads((DEFAULT_MODEL / "model.json").read_text())
 
@@ -63,8 +64,18 @@ def test_models_of_other_languages_stand_beside_the_first_under_the_names_that_c
     assert config.name == "tocsin-zh"
     assert config.parameters["model_hash"].string_value == read_package(chinese).hash
     assert (tmp_path / "models" / "tocsin-zh" / str(read_package(chinese).number) / "model.onnx").is_file()
-    with pytest.raises(ConfigurationError, match="two of the other models read one language"):
-        write_repository(tmp_path / "models", DEFAULT_MODEL, "python", "cpu", others=[chinese, chinese])
+    english = another_model(tmp_path / "en", "3.0.0", languages=["de", "en"])
+    for others, language in (([chinese, chinese], "zh"), ([english], "en")):
+        with pytest.raises(ConfigurationError, match=f"both read '{language}': each language has one model"):
+            write_repository(tmp_path / "models", DEFAULT_MODEL, "python", "cpu", others=others)
+
+
+def test_a_model_that_reads_no_language_is_not_served(tmp_path: Path) -> None:
+    silent = another_model(tmp_path / "silent", "2.0.0", languages=[])
+    with pytest.raises(ModelError, match=r"silent.model.json names no language"):
+        write_repository(tmp_path / "models", DEFAULT_MODEL, "python", "cpu", others=[silent])
+    with pytest.raises(ModelError, match="names no language"):
+        load_model(silent)
 
 
 def test_every_form_has_one_name_and_one_signature(written: Any) -> None:

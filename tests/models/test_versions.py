@@ -9,8 +9,8 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
 from models.onnx_model import DEFAULT_MODEL
-from models.repository import MODEL_NAME, read_package, write_repository
-from models.versions import CURRENT, find_version, previous_in, promote, pushed, versions_in
+from models.repository import CURRENT, MODEL_NAME, read_package, write_repository
+from models.versions import find_version, previous_in, promote, pushed, versions_in
 from processors.errors import ConfigurationError, ModelError
 from streams.model_inputs import load_model
 
@@ -79,6 +79,15 @@ def test_the_promoted_the_previous_and_the_newest_are_kept(repository: Path, oth
     push(repository, others[2])
     assert standing(repository) == {"2.0.0": "promoted", SHIPPED: "previous", "4.0.0": ""}
     assert len(config(repository).version_policy.specific.versions) == 3
+
+
+def test_a_repository_with_pushed_versions_is_not_written_over(repository: Path, others: list[Path]) -> None:
+    push(repository, others[0])
+    with pytest.raises(
+        ConfigurationError, match="versions that were pushed, which would be lost: `tocsin models push`"
+    ):
+        write_repository(repository, DEFAULT_MODEL, "python", "cpu")
+    assert standing(repository) == {SHIPPED: "promoted", "2.0.0": ""}
 
 
 def test_a_server_that_does_not_take_it_leaves_the_repository_as_it_was(repository: Path, others: list[Path]) -> None:

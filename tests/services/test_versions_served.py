@@ -10,8 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from models.onnx_model import DEFAULT_MODEL
-from models.repository import MODEL_NAME, read_package, write_repository
-from models.versions import CURRENT
+from models.repository import CURRENT, MODEL_NAME, read_package, write_repository
 from processors.enrichment import Classification
 from streams.cli import app
 from streams.model_inputs import load_model
