@@ -39,7 +39,7 @@ def prove(
     model: OnnxModel, examples: Sequence[Example], learnt: Sequence[Example], against: OnnxModel | None = None
 ) -> dict[str, Any]:
     """Measure `model` on `examples`, head by head; ready for JSON. Heads that take several labels are left to
-    `models.baseline`.
+    `models.baseline`, and named under ``left_out`` where texts are labelled for them.
 
     `learnt` are the texts that it was trained on: near-duplicates of them are counted, and scores are given with and
     without them. With `against`, the heads that both models have are compared on the same texts.
@@ -47,9 +47,15 @@ def prove(
     Raises:
         ConfigurationError: no text is labelled for any head of the model, or the two models' labels differ.
     """
-    heads = {
-        name: labels for name, labels in model.heads.items() if any(name in example.targets for example in examples)
-    }
+    taught = [name for name in model.heads if any(example.teaches(name) for example in examples)]
+    several = {head["name"] for head in model.description["heads"] if head.get("several")}
+    several.update(name for example in examples for name in example.several)
+    heads = {name: model.heads[name] for name in taught if name not in several}
+    if taught and not heads:
+        raise ConfigurationError(
+            f"{', '.join(taught)}: a text may carry several of the labels, which this does not measure: "
+            "`tocsin models baseline --model MODEL` does"
+        )
     if not heads:
         raise ConfigurationError(f"no text is labelled for a head of the model; its heads: {', '.join(model.heads)}")
     for name, labels in heads.items():
@@ -64,6 +70,7 @@ def prove(
         "against": _identity(against) if against else None,
         "texts": len(texts),
         "near_duplicates": int(near.sum()),
+        "left_out": [name for name in taught if name not in heads],
         "heads": {},
     }
     for name, labels in heads.items():

@@ -200,6 +200,10 @@ def evaluate(
             f"{name}: weighted F1 {head['weighted_f1']:.4f} ({low:.3f} to {high:.3f}), accuracy {head['accuracy']:.4f}, "
             f"macro F1 {head['macro_f1']:.4f}, calibration error {head['calibration_error']:.4f}, {head['texts']:,} texts"
         )
+    for name in proof["left_out"]:
+        typer.echo(
+            f"{name}: not measured, a text may carry several of its labels: `tocsin models baseline --model` does"
+        )
     if report:
         report.mkdir(parents=True, exist_ok=True)
         (report / "proof.json").write_text(json.dumps(proof, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

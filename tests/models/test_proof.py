@@ -1,5 +1,6 @@
 """The proof of a model: figures that agree with one another, and a page that holds them."""
 
+import copy
 import csv
 import json
 from collections.abc import Mapping
@@ -90,6 +91,22 @@ def test_the_advantage_over_a_model_that_knows_nothing_is_established(model: Onn
 def test_texts_without_a_label_of_the_model_are_refused(model: OnnxModel) -> None:
     with pytest.raises(ConfigurationError, match="its heads: sentiment, topic"):
         prove(model, [Example("Acme rises", {"mood": 0}, "wire")], [])
+
+
+def test_a_head_that_takes_several_labels_is_named_and_left_out_and_alone_it_is_refused(model: OnnxModel) -> None:
+    texts = [replace(each, several={"topic": (0, 3)}) for each in examples(TEXTS)]
+    proof = prove(model, texts, [])
+    assert (list(proof["heads"]), proof["left_out"]) == (["sentiment"], ["topic"])
+    with pytest.raises(ConfigurationError, match="topic: a text may carry several .* `tocsin models baseline --model"):
+        prove(model, [replace(each, targets={}) for each in texts], [])
+
+
+def test_a_head_of_which_the_model_gives_several_is_not_measured_as_one_of_one(model: OnnxModel) -> None:
+    other = copy.copy(model)
+    heads = [{**head, "several": head["name"] == "sentiment"} for head in model.description["heads"]]
+    other.description = {**model.description, "heads": heads}
+    with pytest.raises(ConfigurationError, match="sentiment: a text may carry several"):
+        prove(other, examples(TEXTS), [])
 
 
 class _Balance(HTMLParser):
