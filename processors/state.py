@@ -210,6 +210,11 @@ def fitted(key: str, content: bytes, unpack: Callable[[Any], T]) -> T:
     )
 
 
+def is_former(key: str, content: bytes) -> bool:
+    """Whether the piece `key` was written by another release, in the form of the version before."""
+    return not content.startswith(b"[%d," % STATE_VERSIONS[key.partition("/")[0]])
+
+
 def sealed(kind: str, packed: Any) -> bytes:
     """A piece as it is written: its kind's version and its content."""
     return exact_json([STATE_VERSIONS[kind], packed])

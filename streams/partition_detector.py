@@ -19,6 +19,7 @@ from processors.detector import Detector
 from processors.errors import ConfigurationError, InvariantError, PoisonError
 from processors.messages import Alert, Canary, DeadLetter, Mention, Origin, SeriesPoint, Tick, Unlabelled, WideRecord
 from processors.reordering import EventTimeDetector, Fate, Held, Judged, Read, Stages
+from processors.state import is_former
 from streams.applied import APPLIED, PUBLISHED, STATE_VERSION, Adoption, Applied, Inventory, Published, hash_of
 from streams.codec import decode, encode
 from streams.deadletters import dead_letter, refusal_of
@@ -135,6 +136,8 @@ class PartitionDetector:
         clock = Clock(origins, tuple(sorted(applied.heard.items())), applied.silent_until)
         detector = EventTimeDetector.restore(settings, reader_of(place.log), kept)
         restored = cls(place, detector, applied, clock, inventory)
+        # Written anew though nothing changes them: the next release reads this one's form and no earlier one.
+        restored._changed |= {key for key, content in kept.items() if is_former(key, content)}
         restored._note(settings)
         return restored
 

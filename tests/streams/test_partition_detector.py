@@ -1,6 +1,7 @@
 """The detector of one partition, as service and replay use it: batches, restores and bad records change nothing."""
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -403,6 +404,21 @@ def test_the_state_of_the_release_before_is_read_and_saved_as_this_ones() -> Non
 
     detector = PartitionDetector.restore(PLACE, QUICK, ORIGINS, former)
     assert save(detector, former) == saved
+
+
+def test_pieces_of_the_version_before_are_saved_in_this_ones_form_though_nothing_changed_them() -> None:
+    _, saved = run(RECORDS[:-1])
+    former = dict(saved)
+    for key in [key for key in saved if key.startswith("bucket/")]:
+        _, (*counts, _, revision, told, others) = json.loads(saved[key])
+        former[key] = json.dumps([1, [*counts, revision, [entry[:-1] for entry in told], others]]).encode()
+    inventory = Inventory({key: content for key, content in former.items() if key not in (APPLIED, PUBLISHED)})
+    applied = replace(Applied.decode(saved[APPLIED]), checksum=inventory.checksum)
+    detector = PartitionDetector.restore(PLACE, QUICK, ORIGINS, {**former, APPLIED: applied.encode()})
+    list(detector.apply(RECORDS[-1]))
+
+    written = {key: json.loads(content)[0] for key, content in save(detector, {}).items() if key.startswith("bucket/")}
+    assert written == {key: 2 for key in saved if key.startswith("bucket/")}
 
 
 def test_how_far_all_is_published_cannot_be_missing_or_lie_before_the_state() -> None:
