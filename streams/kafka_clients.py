@@ -79,6 +79,11 @@ def positions(consumer: KafkaConsumer, places: Iterable[TopicPartition], timeout
     return found
 
 
+def is_joining(consumer: KafkaConsumer) -> bool:
+    """Whether `consumer` waits for its share of what its group reads: until every member has come, however busy one is."""
+    return bool(consumer._coordinator.rejoining)
+
+
 @contextmanager
 def admin(settings: KafkaSettings) -> Iterator[KafkaAdminClient]:
     """An administration client, closed at the end. Raises RetryableError where no broker answers."""

@@ -157,7 +157,7 @@ class Worker:
             return
         for partition, owned in self._owned.items():
             self._metrics.show(owned.detector, ends[partition] - owned.offset)
-        if self._standstill.look(time.monotonic(), positions, ends):
+        if self._standstill.look(time.monotonic(), positions, ends, joining=kafka_clients.is_joining(consumer)):
             self._got_on()
 
     def _got_on(self) -> None:

@@ -232,7 +232,7 @@ class Worker:
             return
         for place, end in ends.items():
             self._metrics.lag(place, end - positions[place])
-        if self._standstill.look(monotonic(), positions, ends):
+        if self._standstill.look(monotonic(), positions, ends, joining=kafka_clients.is_joining(self._consumer)):
             self._progress.made()
 
 

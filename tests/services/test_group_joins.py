@@ -61,9 +61,9 @@ def grow(settings: KafkaSettings) -> None:
         admin.create_partitions({settings.prefix: 2})
 
 
-def write(settings: KafkaSettings) -> None:
+def write(settings: KafkaSettings, partition: int = 0) -> None:
     producer: KafkaProducer = kafka_clients.producer(settings)
-    producer.send(settings.prefix, b"waits", partition=0).get(PATIENCE)
+    producer.send(settings.prefix, b"waits", partition=partition).get(PATIENCE)
     producer.close()
 
 
@@ -84,6 +84,45 @@ def test_a_member_whose_polls_are_too_short_for_a_join_joins_all_the_same_and_re
     while not (polled := consumer.poll(timeout_ms=SHORT_MS)):
         assert time.monotonic() < deadline
     assert [record.value for records in polled.values() for record in records] == [b"waits"]
+
+
+def test_a_member_that_waits_for_a_busy_one_is_joining_and_stands_still_for_a_while_only(
+    consumer: KafkaConsumer, settings: KafkaSettings
+) -> None:
+    grow(settings)
+    busy, late = (
+        kafka_clients.consumer(settings, group=settings.prefix, session_timeout_ms=6_000, metrics_enabled=False)
+        for _ in range(2)
+    )
+    try:
+        busy.subscribe([settings.prefix], listener=Listener())
+        deadline = time.monotonic() + PATIENCE
+        while len(consumer.assignment()) != 1 or len(busy.assignment()) != 1:
+            assert time.monotonic() < deadline
+            consumer.poll(timeout_ms=LONG_MS)
+            busy.poll(timeout_ms=LONG_MS)
+        assert not kafka_clients.is_joining(consumer)
+        [place] = consumer.assignment()
+        write(settings, place.partition)
+
+        late.subscribe([settings.prefix], listener=Listener())  # and the busy one does not come
+        while not kafka_clients.is_joining(consumer):
+            assert time.monotonic() < deadline
+            late.poll(timeout_ms=LONG_MS)
+            consumer.poll(timeout_ms=LONG_MS)
+        standstill = Standstill()
+        for now in range(0, 300, 5):
+            assert not consumer.poll() and kafka_clients.is_joining(consumer)
+            waiting = {place: 0}, {place: 1}
+            standstill.look(now, *waiting, joining=kafka_clients.is_joining(consumer))
+
+        while kafka_clients.is_joining(consumer):
+            assert time.monotonic() < deadline
+            for member in (busy, late, consumer):
+                member.poll(timeout_ms=LONG_MS)
+    finally:
+        for member in (busy, late):
+            member.close(autocommit=False)
 
 
 def test_kafka_python_alone_forgets_the_join_for_good_which_the_standstill_notices(

@@ -4,15 +4,22 @@ import pytest
 from kafka import TopicPartition
 
 from processors.errors import RetryableError
-from streams.services.standstill import STANDSTILL_SECONDS, Standstill
+from streams.services.standstill import JOIN_SECONDS, STANDSTILL_SECONDS, Standstill
 
 ALERTS, SERIES = TopicPartition("tocsin.alerts", 0), TopicPartition("tocsin.series", 0)
 ENDS = {ALERTS: 10, SERIES: 10}
 
 
-def looks(standstill: Standstill, positions: dict[TopicPartition, int], begin: float, seconds: float) -> None:
+def looks(
+    standstill: Standstill,
+    positions: dict[TopicPartition, int],
+    begin: float,
+    seconds: float,
+    *,
+    joining: bool = False,
+) -> None:
     for now in range(int(begin), int(begin + seconds) + 1, 5):
-        standstill.look(now, positions, ENDS)
+        standstill.look(now, positions, ENDS, joining=joining)
 
 
 def test_records_that_wait_and_do_not_come_end_the_service_with_a_word() -> None:
@@ -36,6 +43,16 @@ def test_what_stood_still_while_the_service_was_busy_elsewhere_is_watched_afresh
     standstill = Standstill()
     looks(standstill, {ALERTS: 3, SERIES: 10}, 0, 100)
     looks(standstill, {ALERTS: 3, SERIES: 10}, 1000, 100)
+
+
+def test_a_group_that_waits_for_a_busy_member_is_let_be_as_long_as_a_broker_waits() -> None:
+    standstill, positions = Standstill(), {ALERTS: 3, SERIES: 10}
+    looks(standstill, positions, 0, 100)
+    looks(standstill, positions, 105, 300, joining=True)
+    looks(standstill, positions, 410, 100)
+    looks(standstill, positions, 515, JOIN_SECONDS, joining=True)
+    with pytest.raises(RetryableError, match="7 records wait"):
+        looks(standstill, positions, 520 + JOIN_SECONDS, 5, joining=True)
 
 
 def test_a_look_tells_whether_reading_gets_on() -> None:
