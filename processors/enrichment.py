@@ -7,7 +7,7 @@ Two steps with the model's work between them, so that services and replay put it
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from processors.companies import CompanyMaster
 from processors.errors import ConfigurationError
@@ -110,6 +110,33 @@ def models_by_language(models: Iterable[ModelIdentity]) -> dict[str, ModelIdenti
     return found
 
 
+class Reader(Protocol):
+    """Whatever asks one model."""
+
+    @property
+    def model(self) -> ModelIdentity:
+        """Which model is asked."""
+        ...
+
+
+R = TypeVar("R", bound=Reader)
+
+
+def readers_of(texts: Sequence[str], readers: Sequence[R]) -> list[R]:
+    """For each normalised text (see `whole_text`) the one of `readers` whose model reads its language, told as that of a
+    document without a hint; the first of them where none does."""
+    first, *others = readers
+    if not others:
+        return [first] * len(texts)
+    by_language = {language: reader for reader in readers for language in reader.model.languages}
+    return [by_language.get(language_of(text, None), first) for text in texts]
+
+
+def whole_text(title: str, body: str) -> str:
+    """What is read of a document for its language and companies, given its normalised title and text."""
+    return f"{title}\n{body}" if title and body else title or body
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A document read but not yet classified. `model_text` is empty where no model can label it. `names` tells where in it the
@@ -153,7 +180,7 @@ class Enricher:
     def prepare(self, document: Document, now: datetime | None) -> Prepared:
         """Everything about `document` that needs no model. `now` is the clock (UTC), None before the first tick."""
         title, body = normalise(document.title), normalise(document.text)
-        text = f"{title}\n{body}" if title and body else title or body
+        text = whole_text(title, body)
         language = language_of(text, document.language)
         companies = self._linker.link(text, document.published_at, document.symbols)
         read = model_text(title, body) if language in self._versions else ""

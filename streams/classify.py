@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final, NamedTuple, TextIO
 
-from processors.enrichment import Classification, Classifier
+from processors.enrichment import Classification, Classifier, ModelIdentity, readers_of
 from processors.errors import ConfigurationError
 from processors.model_input import model_text
 from processors.normalise import normalise
@@ -17,11 +17,11 @@ ROWS_PER_BATCH: Final = 1024
 
 
 def classify_csv(
-    source: Path, text_column: str, output: TextIO, classifier: Classifier, *, verbatim: bool = False
+    source: Path, text_column: str, output: TextIO, classifiers: Sequence[Classifier], *, verbatim: bool = False
 ) -> Iterator[int]:
     """Copy the CSV file `source` (UTF-8, with a header) to `output` with `COLUMNS` added to every row.
 
-    Yields the bytes of `source` read after each batch, for a progress bar. A row whose text is empty keeps empty
+    Labels are those of `labelled`. Yields the bytes of `source` read after each batch, for a progress bar. A row whose text is empty keeps empty
     columns: no label is invented. A blank line stays a row, of empty fields. Cells that a spreadsheet would run as formulas get
     an apostrophe in front, unless they are to be copied `verbatim`. Raises ConfigurationError where the file
     cannot be read or is no such CSV, lacks `text_column`, or has a column twice or one of `COLUMNS` already; a wrong
@@ -39,23 +39,38 @@ def classify_csv(
         written = str if verbatim else harmless
         output.write(csv_line([*map(written, header), *COLUMNS], "\n"))
         while batch := list(islice(rows, ROWS_PER_BATCH)):
-            answers = _classify([row[text] for row in batch], classifier)
+            labels = labelled([row[text] for row in batch], classifiers)
             output.writelines(
-                csv_line([*map(written, row), *answer], "\n") for row, answer in zip(batch, answers, strict=True)
+                csv_line([*map(written, row), *_columns(label)], "\n") for row, label in zip(batch, labels, strict=True)
             )
             yield raw.tell()
 
 
-def _classify(texts: Sequence[str], classifier: Classifier) -> Iterator[Sequence[str]]:
-    inputs = [model_text("", normalise(text)) for text in texts]
-    answers = iter(classifier.classify([text for text in inputs if text]))
-    for text in inputs:
-        yield _columns(next(answers)) if text else [""] * len(COLUMNS)
+class Labelled(NamedTuple):
+    """What a model says of one text."""
+
+    classification: Classification
+    model: ModelIdentity
 
 
-def _columns(answer: Classification) -> Sequence[str]:
+def labelled(texts: Sequence[str], classifiers: Sequence[Classifier]) -> list[Labelled | None]:
+    """The labels of each text as it was written: by the model of its language, by the first of `classifiers` where none reads
+    that; None for a text that says nothing."""
+    normalised = [normalise(text) for text in texts]
+    readers, inputs = readers_of(normalised, classifiers), [model_text("", text) for text in normalised]
+    found: list[Labelled | None] = [None] * len(texts)
+    for classifier in classifiers:
+        places = [place for place, text in enumerate(inputs) if text and readers[place] is classifier]
+        for place, answer in zip(places, classifier.classify([inputs[place] for place in places]), strict=True):
+            found[place] = Labelled(answer, classifier.model)
+    return found
+
+
+def _columns(label: Labelled | None) -> Sequence[str]:
     """The values of `COLUMNS`."""
-    sentiment, topic = answer.sentiment, answer.topic
+    if label is None:
+        return [""] * len(COLUMNS)
+    sentiment, topic = label.classification.sentiment, label.classification.topic
     probabilities = (sentiment.negative, sentiment.neutral, sentiment.positive)
     return [sentiment.label, *(f"{p:.6f}" for p in probabilities), topic.label, f"{topic.probability:.6f}"]
 

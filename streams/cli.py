@@ -137,12 +137,13 @@ def classify(
     settings_file: SettingsFile = None,
     assignments: Assignments = None,
 ) -> None:
-    """Add topic and sentiment to every row of a CSV file.
+    """Add topic and sentiment to every row of a CSV file: by the model of its language (classifier.others), by the first where
+    none reads that.
 
     Rows keep their order and number: one without text gets no labels, a blank line stays a row of empty fields.
     The output appears once it is whole.
     """
-    from streams.classifier import EmbeddedClassifier
+    from streams.classifier import embedded_classifiers
     from streams.classify import classify_csv
     from streams.progress import byte_progress
 
@@ -151,9 +152,9 @@ def classify(
         raise ConfigurationError(f"cannot read {file}: no such file")
     if output is not None and output.exists() and output.samefile(file):
         raise ConfigurationError(f"--output {output} is the input file: name another")
-    classifier = EmbeddedClassifier(settings.model, settings.threads)
+    classifiers = embedded_classifiers(settings)
     with _written(output) as target, byte_progress("classifying", file.stat().st_size) as position:
-        for read in classify_csv(file, text_column, target, classifier, verbatim=verbatim):
+        for read in classify_csv(file, text_column, target, classifiers, verbatim=verbatim):
             position(read)
 
 

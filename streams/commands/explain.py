@@ -24,8 +24,11 @@ def explain(
     settings_file: SettingsFile = None,
     assignments: Assignments = None,
 ) -> None:
-    """Show which words carried a text's label, and how much each did."""
-    from streams.classifier import EmbeddedClassifier
+    """Show which words carried a text's label, and how much each did, by the model of its language (classifier.others), by the
+    first where none reads that."""
+    from processors.enrichment import readers_of, whole_text
+    from processors.normalise import normalise
+    from streams.classifier import embedded_classifiers
     from streams.explain import LABELS, Explainer
     from streams.explain_view import explanation_lines, explanation_record
 
@@ -35,7 +38,8 @@ def explain(
         raise ConfigurationError(f"--label {label!r}: the labels of {head} are {', '.join(LABELS[head])}")
     written = _read(file) if file else sys.stdin.read() if text == "-" else text or ""
     settings = settings_of(settings_file, assignments).classifier
-    explainer = Explainer(EmbeddedClassifier(settings.model, settings.threads))
+    [classifier] = readers_of([whole_text(normalise(title), normalise(written))], embedded_classifiers(settings))
+    explainer = Explainer(classifier)
     explanation = explainer.explain(title, written, head, label)
     if not explanation.text:
         raise ConfigurationError("the text holds nothing that the model could read")

@@ -9,8 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from processors.enrichment import Classifier
 from processors.messages import Sentiment, Topic
-from processors.model_input import model_text
-from processors.normalise import normalise
+from streams.classify import labelled
 from streams.settings import ClassifierSettings
 from streams.web.plain import plain
 
@@ -27,14 +26,17 @@ class Texts(BaseModel):
 
 
 class Label(BaseModel):
-    """What the model says of one text."""
+    """What a model says of one text."""
 
     sentiment: Sentiment
     topic: Topic
+    model: str
+    version: str
 
 
 class Labels(BaseModel):
-    """A label for each text, in order; null for one that says nothing."""
+    """A label for each text, in order; null for one that says nothing. `model` is the first one, for texts that no other
+    reads."""
 
     model: str
     version: str
@@ -42,31 +44,34 @@ class Labels(BaseModel):
 
 
 def classify_routes(settings: ClassifierSettings) -> APIRouter:
-    """The interface to the embedded model, which is loaded when it is asked for first."""
+    """The interface to the embedded models, which are loaded when they are asked for first."""
     api = APIRouter(prefix="/v1", tags=["classify"])
     lock = threading.Lock()
     loaded: list[Classifier] = []
 
-    def classifier() -> Classifier:
+    def classifiers() -> list[Classifier]:
         if not loaded:
-            from streams.classifier import EmbeddedClassifier
+            from streams.classifier import embedded_classifiers
 
-            loaded.append(EmbeddedClassifier(settings.model, settings.threads))
-        return loaded[0]
+            loaded.extend(embedded_classifiers(settings))
+        return loaded
 
     @api.post("/classify", response_model=Labels)
     def post_classify(asked: Texts) -> JSONResponse:
-        """Topic and sentiment of texts, whatever their language; the model reads English."""
-        inputs = [model_text("", normalise(text)) for text in asked.texts]
+        """Topic and sentiment of texts, each by the model of its language, by the first where none reads that."""
         with lock:  # one request at a time has both cores
-            model = classifier().model
-            answers = iter(classifier().classify([text for text in inputs if text]))
+            first = classifiers()[0].model
+            found = labelled(asked.texts, classifiers())
         labels: list[Any] = [
-            {"sentiment": plain(answer.sentiment), "topic": plain(answer.topic)}
-            if text and (answer := next(answers))
-            else None
-            for text in inputs
+            one
+            and {
+                "sentiment": plain(one.classification.sentiment),
+                "topic": plain(one.classification.topic),
+                "model": one.model.name,
+                "version": one.model.version,
+            }
+            for one in found
         ]
-        return JSONResponse({"model": model.name, "version": model.version, "labels": labels})
+        return JSONResponse({"model": first.name, "version": first.version, "labels": labels})
 
     return api

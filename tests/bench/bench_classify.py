@@ -52,7 +52,7 @@ def main() -> None:
                 classifier.run(batch)
             bare = len(texts) / (time.perf_counter() - started)
             started = time.perf_counter()
-            for _ in classify_csv(source, "text", io.StringIO(), classifier):
+            for _ in classify_csv(source, "text", io.StringIO(), [classifier]):
                 pass
             whole = len(texts) / (time.perf_counter() - started)
             ratios.append(whole / bare)

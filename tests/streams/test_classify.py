@@ -14,7 +14,7 @@ from streams.testkit import WordClassifier
 
 def classified(source: Path, column: str = "text") -> list[dict[str, str]]:
     output = io.StringIO()
-    for _ in classify_csv(source, column, output, WordClassifier()):
+    for _ in classify_csv(source, column, output, [WordClassifier()]):
         pass
     return list(csv.DictReader(io.StringIO(output.getvalue())))
 

@@ -214,10 +214,10 @@ def test_no_cell_of_the_exports_is_taken_for_a_formula(text: str, tmp_path: Path
     source, output = tmp_path / "in.csv", io.StringIO(newline="")
     with source.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([["n", "text", text], ["1", text, text]])
-    list(classify_csv(source, "text", output, WordClassifier()))
+    list(classify_csv(source, "text", output, [WordClassifier()]))
     assert not [cell for row in csv.reader(io.StringIO(output.getvalue(), newline="")) for cell in row if runs(cell)]
     verbatim = io.StringIO(newline="")
-    list(classify_csv(source, "text", verbatim, WordClassifier(), verbatim=True))
+    list(classify_csv(source, "text", verbatim, [WordClassifier()], verbatim=True))
     header, row = csv.reader(io.StringIO(verbatim.getvalue(), newline=""))
     assert (header[:3], row[:3]) == (["n", "text", text], ["1", text, text])
 

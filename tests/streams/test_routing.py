@@ -1,16 +1,20 @@
 """Texts go to the model of their language: in the pipeline, in a run that is repeated, and from the settings."""
 
 import gzip
+import json
 import shutil
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from processors.errors import ConfigurationError
 from processors.messages import Document, LabelledDocument
 from streams.classifier import embedded_classifiers
+from streams.classify import labelled
+from streams.cli import app
 from streams.codec import decode
 from streams.observer import Watching
 from streams.outputs import ALERTS, DOCUMENTS, MENTIONS, OutputFolder, Summary
@@ -60,6 +64,12 @@ def test_each_text_is_labelled_by_the_model_of_its_language_and_one_without_is_k
     ]
 
 
+def test_texts_without_a_document_go_the_same_way_and_one_that_no_model_reads_to_the_first() -> None:
+    found = [(one.model.name, one.classification.sentiment.label) for one in labelled(TEXTS, [ENGLISH, CHINESE]) if one]
+    assert found == [("words", "negative"), ("characters", "negative"), ("words", "neutral"), ("words", "positive")]
+    assert labelled(["", "苹果 下跌", " \n"], [CHINESE, ENGLISH])[::2] == [None, None]
+
+
 def test_a_run_of_two_models_can_be_repeated_from_its_labels_byte_for_byte(tmp_path: Path) -> None:
     replayed(ModelLabeller(ENGLISH, (CHINESE,)), tmp_path / "1")
     replayed(recorded_labeller(tmp_path / "1" / DOCUMENTS), tmp_path / "2")
@@ -83,5 +93,8 @@ def test_models_of_other_languages_are_named_by_one_setting_and_served_beside_th
     settings = load_settings(None, {"TOCSIN_CLASSIFIER_OTHERS": str(chinese)}, {"classifier.threads": "1"})
     first, second = embedded_classifiers(settings.classifier)
     assert (first.model.languages, second.model.languages) == ({"en"}, {"zh"})
+    for text, model in (("Boeing shares plunge", first.model), ("波音 股价 下跌", second.model)):
+        done = CliRunner().invoke(app, ["explain", text, "--json", "--set", f"classifier.others={chinese}"])
+        assert json.loads(done.output)["model"]["hash"] == model.hash
     inputs = load_inputs(settings.classifier)
     assert [served.model for served in served_as(settings.triton, inputs)] == ["tocsin", "tocsin-zh"]

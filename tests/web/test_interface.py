@@ -275,6 +275,6 @@ def test_texts_are_labelled_by_the_model_and_nothing_gets_no_label(console: Call
     first, none, last = answer["labels"]
     assert (first["sentiment"]["label"], none, last["sentiment"]["label"]) == ("negative", None, "positive")
     assert first["sentiment"]["negative"] > 0.5 and 0 < first["topic"]["probability"] <= 1
-    assert answer["model"] and answer["version"]
+    assert answer["model"] == first["model"] and answer["version"] == first["version"]
     for wrong in ({"texts": []}, {"texts": ["x"] * 257}, {"texts": "x"}, {"text": ["x"]}):
         assert console("/v1/classify", wrong).status == 422
