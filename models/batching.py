@@ -54,17 +54,10 @@ class EncodedSet:
         return len(self.tokens)
 
     def shuffled(self, batch_size: int, seed: int) -> Iterator[Batch]:
-        """All texts in random batches; only texts of one pool of neighbours are sorted by length."""
-        generator = np.random.default_rng(seed)
-        order = generator.permutation(len(self))
-        pool = batch_size * _POOL
-        pools = [
-            sorted(order[start : start + pool].tolist(), key=lambda row: len(self.tokens[row]))
-            for start in range(0, len(order), pool)
-        ]
-        batches = [rows[start : start + batch_size] for rows in pools for start in range(0, len(rows), batch_size)]
-        for index in generator.permutation(len(batches)).tolist():
-            yield self.batch(batches[index])
+        """All texts in random batches of like length."""
+        lengths = list(map(len, self.tokens))
+        for rows in shuffled_rows(range(len(self)), lengths, batch_size, np.random.default_rng(seed)):
+            yield self.batch(rows)
 
     def in_order_of_length(self, batch_size: int) -> Iterator[Batch]:
         """All texts once, sorted by length: the fastest way to evaluate."""
@@ -77,6 +70,18 @@ class EncodedSet:
         ids, mask = pad([self.tokens[row] for row in rows], self.padding)
         targets = {name: values[rows] for name, values in self.targets.items()}
         return Batch(ids, mask, targets, {name: values[rows] for name, values in self.soft.items()}, rows)
+
+
+def shuffled_rows(
+    rows: Sequence[int], lengths: Sequence[int], batch_size: int, generator: np.random.Generator
+) -> Iterator[list[int]]:
+    """All `rows` once, in random batches; only rows of one pool of neighbours are sorted by their `lengths`."""
+    order = generator.permutation(np.array(rows)).tolist()
+    pool = batch_size * _POOL
+    pools = [sorted(order[start : start + pool], key=lengths.__getitem__) for start in range(0, len(order), pool)]
+    batches = [rows[start : start + batch_size] for rows in pools for start in range(0, len(rows), batch_size)]
+    for index in generator.permutation(len(batches)).tolist():
+        yield batches[index]
 
 
 def _targets(examples: Sequence[Example], head: Head) -> torch.Tensor:

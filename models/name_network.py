@@ -6,7 +6,7 @@ of the text as a whole; all names of a text are answered in the row that it take
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
+from models.batching import shuffled_rows
 from models.training import follow, warm_up_and_decay
 from processors.labels import SENTIMENTS
 
@@ -36,7 +37,6 @@ WEIGHT_DECAY: Final = 0.01
 AVERAGE_DECAY: Final = 0.995
 """Decay a step of the moving average of the weights, which is what is kept."""
 
-_POOL: Final = 40
 _MASKED: Final = -1e4
 
 
@@ -94,8 +94,9 @@ def trained(texts: Sequence["NamedText"], states: HiddenStates, seed: int) -> Na
     parameters = dict(network.named_parameters())
     average = {name: value.detach().clone() for name, value in parameters.items()}
     network.train()
+    lengths = np.diff(states.starts).tolist()
     for _ in range(EPOCHS):
-        for rows in _batches(usable, states, generator):
+        for rows in shuffled_rows(usable, lengths, BATCH, generator):
             probabilities, labels = _names_of(network, texts, states, rows)
             functional.nll_loss((probabilities + 1e-8).log(), labels).backward()  # type: ignore[no-untyped-call]
             optimiser.step()
@@ -104,18 +105,6 @@ def trained(texts: Sequence["NamedText"], states: HiddenStates, seed: int) -> Na
             follow(average, parameters, AVERAGE_DECAY)
     network.load_state_dict(average)
     return network.eval()
-
-
-def _batches(usable: Sequence[int], states: HiddenStates, generator: np.random.Generator) -> Iterator[list[int]]:
-    """All texts once, in random batches of like length."""
-    lengths = np.diff(states.starts)
-    order = generator.permutation(np.array(usable))
-    pools = [
-        sorted(order[at : at + BATCH * _POOL], key=lengths.__getitem__) for at in range(0, len(order), BATCH * _POOL)
-    ]
-    batches = [pool[at : at + BATCH] for pool in pools for at in range(0, len(pool), BATCH)]
-    for index in generator.permutation(len(batches)).tolist():
-        yield [int(row) for row in batches[index]]
 
 
 def _names_of(

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch", reason="needs the extra `train`")
 
 import onnx
 import onnxruntime
-from tiny import NAMES, NEGATIVE, POSITIVE
+from tiny import NAMES, NEGATIVE, POSITIVE, write_toml
 from typer.testing import CliRunner
 
 from models.batching import EncodedSet
@@ -132,15 +132,9 @@ def test_the_heads_and_neurons_that_say_nothing_are_the_ones_that_go(
 def test_the_table_holds_every_form_and_what_beats_it(
     package: Path, config: TrainingConfig, data_folder: Path, encoder_folder: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "own.toml").write_text(f"""
-name = "tiny"
-version = "0"
-heads = [{{ name = "mood", labels = ["bad", "good"] }}, {{ name = "subject", labels = ["oil", "bank"] }}]
-data = [{{ file = "mood.csv", head = "mood" }}, {{ file = "subject.csv", head = "subject" }}]
-encoder = {{ path = "{encoder_folder}", max_length = 32 }}
-""")
+    own = write_toml(tmp_path / "own.toml", encoder_folder)
     out = tmp_path / "forms"
-    arguments = ["compress", package, "--data", data_folder, "--out", out, "--config", tmp_path / "own.toml"]
+    arguments = ["compress", package, "--data", data_folder, "--out", out, "--config", own]
     arguments += ["--texts", "60", "--recovery", "64", "--also", package]
     result = CliRunner().invoke(models.app, list(map(str, arguments)))
     assert result.exit_code == 0, result.output

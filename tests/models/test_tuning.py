@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="needs the extra `train`")
 
 import onnx
 from safetensors.torch import load_file
-from tiny import WORDS, write_encoder
+from tiny import WORDS, write_encoder, write_toml
 from typer.testing import CliRunner
 
 from models import training
@@ -109,16 +109,8 @@ def test_the_table_holds_every_way(
     config: TrainingConfig, data_folder: Path, encoder_folder: Path, tmp_path: Path
 ) -> None:
     assert {way.tuning.method for way in WAYS.values()} == set(METHODS)
-    (tmp_path / "own.toml").write_text(f"""
-name = "tiny"
-version = "0"
-heads = [{{ name = "mood", labels = ["bad", "good"] }}, {{ name = "subject", labels = ["oil", "bank"] }}]
-data = [{{ file = "mood.csv", head = "mood" }}, {{ file = "subject.csv", head = "subject" }}]
-encoder = {{ path = "{encoder_folder}", max_length = 32 }}
-optimiser = {{ epochs = 1 }}
-split = {{ most = 100 }}
-""")
-    arguments = ["tunings", str(tmp_path / "own.toml"), "--data", str(data_folder), "--out", str(tmp_path / "runs")]
+    own = write_toml(tmp_path / "own.toml", encoder_folder, "optimiser = { epochs = 1 }", "split = { most = 100 }")
+    arguments = ["tunings", str(own), "--data", str(data_folder), "--out", str(tmp_path / "runs")]
     result = CliRunner().invoke(models.app, arguments)
     assert result.exit_code == 0, result.output
     lines = [line for line in result.stdout.splitlines() if line.startswith("| ")]

@@ -64,3 +64,17 @@ def tiny_config(encoder: Path) -> TrainingConfig:
             label_smoothing=0.05,
         ),
     )
+
+
+def write_toml(path: Path, encoder: Path, *more: str) -> Path:
+    """The heads, data and encoder of `tiny_config` as a file, with `more` lines."""
+    lines = (
+        'name = "tiny"',
+        'version = "0"',
+        'heads = [{ name = "mood", labels = ["bad", "good"] }, { name = "subject", labels = ["oil", "bank"] }]',
+        'data = [{ file = "mood.csv", head = "mood" }, { file = "subject.csv", head = "subject" }]',
+        f'encoder = {{ path = "{encoder}", max_length = 32 }}',
+        *more,
+    )
+    path.write_text("\n".join(lines) + "\n")
+    return path
