@@ -32,6 +32,8 @@ SENTIMENTS: dict[SentimentLabel, Sentiment] = {
     "positive": Sentiment("positive", 0.04, 0.06, 0.9),
 }
 EARLY = DetectorSettings(DetectionSettings(warm_up_days=5, share_minimum=50))
+DAYS = 14  # of ordinary history
+NOON = 24 * DAYS + 12.0  # of the day after, in hours
 
 
 def words(name: str) -> str:
