@@ -28,6 +28,9 @@ from streams.topics import CANARY, TICK, UNLABELLED
 LogName = Literal["mentions", "wide"]
 Outcome = Fate | Literal["canary", "unlabelled", "dead-letter"]
 
+FORMER_AT_ONCE: Final = 2000
+"""Pieces of the version before that are written anew with a saving: it is one transaction, which has to end in seconds."""
+
 STATE_MENDED_BY: Final = "`tocsin run detect --rebuild` builds it again from the log"
 
 
@@ -94,6 +97,7 @@ class PartitionDetector:
         self._steps = applied.steps
         self._resumed: _Resumed | None = None
         self._changed: set[str] = set()
+        self._former: list[str] = []  # pieces that are yet to be written in this release's form
 
     @classmethod
     def begin(
@@ -136,8 +140,7 @@ class PartitionDetector:
         clock = Clock(origins, tuple(sorted(applied.heard.items())), applied.silent_until)
         detector = EventTimeDetector.restore(settings, reader_of(place.log), kept)
         restored = cls(place, detector, applied, clock, inventory)
-        # Written anew though nothing changes them: the next release reads this one's form and no earlier one.
-        restored._changed |= {key for key, content in kept.items() if is_former(key, content)}
+        restored._former = [key for key, content in kept.items() if is_former(key, content)]
         restored._note(settings)
         return restored
 
@@ -264,8 +267,10 @@ class PartitionDetector:
 
     def save(self) -> Iterator[tuple[str, bytes | None]]:
         """The state that changed since it was saved last, as records to write together: ``_applied`` and ``_published``
-        last; None deletes."""
-        for key, content in self._detector.pieces(self._changed):
+        last; None deletes. Some of the pieces in the form of the version before are written in this one's beside, though
+        nothing changed them: the next release will read that and no earlier one."""
+        former, self._former = self._former[:FORMER_AT_ONCE], self._former[FORMER_AT_ONCE:]
+        for key, content in self._detector.pieces(self._changed.union(former)):
             if self._inventory.put(key, content):
                 yield key, content
         self._changed.clear()
