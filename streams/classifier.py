@@ -73,6 +73,6 @@ def embedded_classifiers(settings: "ClassifierSettings") -> list[EmbeddedClassif
 
     Raises ModelError as the classifier does, ConfigurationError where two models read the same language.
     """
-    found = [EmbeddedClassifier(folder, settings.threads) for folder in (settings.model, *settings.others)]
+    found = [EmbeddedClassifier(folder, settings.threads) for folder in settings.folders]
     models_by_language(classifier.model for classifier in found)
     return found

@@ -72,6 +72,11 @@ class ClassifierSettings:
     threads: Annotated[int, Ge(0), Le(256)] = parameter(0, "threads of one request; 0 takes one per core")
     batch_size: Annotated[int, Ge(1), Le(8192)] = parameter(256, "documents handed to the model at once")
 
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Of every model, the first one first."""
+        return self.model, *self.others
+
 
 @dataclass(frozen=True, slots=True)
 class CompaniesSettings:

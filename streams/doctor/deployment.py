@@ -50,8 +50,7 @@ def examine_deployment(settings: Settings) -> Iterator[Finding]:
 def examine_files(settings: Settings) -> Iterator[Finding]:
     """The model and the company master."""
     try:
-        folders = settings.classifier.model, *settings.classifier.others
-        for folder, inputs in zip(folders, load_inputs(settings.classifier), strict=True):
+        for folder, inputs in zip(settings.classifier.folders, load_inputs(settings.classifier), strict=True):
             model, languages = inputs.model, ", ".join(sorted(inputs.model.languages))
             yield Finding(
                 "ok", "model", f"{model.name} {model.version} ({model.hash[:12]}) for {languages} in {folder}"

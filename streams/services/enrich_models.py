@@ -19,7 +19,7 @@ def load_inputs(settings: ClassifierSettings) -> list[ModelInputs]:
 
     Raises ModelError where a model's files are not sound, ConfigurationError where two read the same language.
     """
-    inputs = [load_model(folder)[0] for folder in (settings.model, *settings.others)]
+    inputs = [load_model(folder)[0] for folder in settings.folders]
     models_by_language(each.model for each in inputs)
     return inputs
 
