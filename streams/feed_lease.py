@@ -50,7 +50,7 @@ class FeedLease:
         broker has given this feed up: it was frozen for longer than its session, or the broker was away."""
         # After a long silence the client learns of that too late: what has become due would be sent before.
         stays = silent < SESSION_SECONDS or self._lease.client in feeds(self._settings)
-        if not (stays and self._lease.keep()):
+        if not (stays and self._lease.stays()):
             raise GivenUpError("Kafka did not hear of this feed for so long that it gave it up")
 
     def _refusal(self) -> ConfigurationError:

@@ -4,7 +4,8 @@ The broker forgets a member that was killed after its session. Of members the ea
 that was frozen for longer than its session learns that it was given up before it goes on.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from threading import Event
 from time import monotonic, time_ns
 from typing import Final, Self
 
@@ -20,6 +21,7 @@ SESSION_SECONDS: Final = 6
 """After that much silence the broker gives a member up; it takes no less unless told to."""
 
 ANSWER_SECONDS: Final = 60.0
+_STAND_BY_MS: Final = 500
 _WEEK_MS: Final = 7 * 86_400_000
 """A member that waits for something else asks for nothing, and is none the worse for it."""
 
@@ -64,7 +66,29 @@ class Lease:
         """Whether this member is the one that works."""
         return self._membership.joined and bool(self._consumer.assignment())
 
-    def keep(self, timeout_ms: int = 0) -> bool:
+    @property
+    def loss(self) -> RetryableError:
+        """What to end with where this member cannot be sure any more that it is the one that works."""
+        return RetryableError(
+            f"this {self._role} was silent for so long that Kafka gave it up, and another may have begun: the next start stands by"
+        )
+
+    def stand_by(self, stop: Event, each: Callable[[], None]) -> bool:
+        """Wait until this member is the one that works; `each` is called meanwhile. False where `stop` was set first.
+
+        Raises RetryableError as `keep` does.
+        """
+        while not self.held and not stop.is_set():
+            self.keep(timeout_ms=_STAND_BY_MS)
+            each()
+        return not stop.is_set()
+
+    def keep(self, timeout_ms: int = 0) -> None:
+        """As `stays`; raises RetryableError where the broker has given this member up."""
+        if not self.stays(timeout_ms):
+            raise self.loss
+
+    def stays(self, timeout_ms: int = 0) -> bool:
         """Answer to the broker; call it now and then. Whether this member still is one, or was given up meanwhile."""
         with broker_errors(self._settings.kafka, f"staying the one {self._role}"):
             self._poll(timeout_ms)

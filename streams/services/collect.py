@@ -16,7 +16,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
-from processors.errors import ConfigurationError, RetryableError, TocsinError
+from processors.errors import ConfigurationError, TocsinError
 from streams.collect.declared import Source, load_sources
 from streams.collect.fetch import Limits
 from streams.collect.ledger import Ledger
@@ -43,8 +43,6 @@ LAG_SECONDS: Final = 5.0
 LEAVE_SECONDS: Final = 3.0
 """For what is under way when told to stop; the next start reads back what Kafka has of it."""
 
-_GIVEN_UP: Final = "this collect was silent for so long that another may have begun: the next start stands by"
-
 log = logging.getLogger(__name__)
 
 
@@ -61,12 +59,8 @@ def run(settings: Settings, monitor: Monitor, stop: threading.Event) -> None:
         )
     metrics = CollectMetrics(monitor.registry)
     with Lease(settings, "collect") as lease:
-        while not lease.held:
-            if stop.is_set():
-                return
-            if not lease.keep(timeout_ms=500):
-                raise RetryableError(_GIVEN_UP)
-            monitor.progress.made()  # standing by is all there is to do
+        if not lease.stand_by(stop, monitor.progress.made):
+            return
         metrics.begin(sources)
         ledger = restored(settings, sources)
         with Sender(settings, ledger) as sender:
@@ -113,8 +107,9 @@ class _Collector:
             kept = monotonic()
             while not stop.wait(LOOK_SECONDS):
                 frozen = monotonic() - kept > SESSION_SECONDS
-                if frozen or not lease.keep() or not lease.held:
-                    raise RetryableError(_GIVEN_UP)
+                lease.keep()
+                if frozen or not lease.held:
+                    raise lease.loss
                 kept = monotonic()
                 self._ledger.check()
                 self._sender.checkpoint()

@@ -19,7 +19,7 @@ from typing import Any, Final
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from processors.errors import ConfigurationError, PoisonError, RetryableError
+from processors.errors import ConfigurationError, PoisonError
 from processors.messages import Alert, Canary, DeadLetter, Feedback, Origin
 from streams.codec import decode, encode
 from streams.deadletters import dead_letter, refusal_of
@@ -67,11 +67,7 @@ def run(settings: Settings, monitor: Monitor, stop: Event) -> None:
     check_topics(settings)
     speech = Speech(Names(master), settings.deliver.console, settings.deliver.timeout)
     with broker_errors(settings.kafka, "delivering"), Lease(settings, "deliver") as lease:
-        while not stop.is_set() and not lease.held:
-            _stay(lease)  # another process delivers
-            monitor.progress.made()
-            stop.wait(_POLL_MS / 1000)
-        if not stop.is_set():
+        if lease.stand_by(stop, monitor.progress.made):
             watchdog = Watchdog(_WATCHDOG_SECONDS)
             watchdog.start()
             try:
@@ -122,7 +118,7 @@ class Worker:
                 self._take(self._consumer.poll(timeout_ms=_POLL_MS))
                 self._strike()
                 self._fold()
-                _stay(self._lease)
+                self._lease.keep()
                 if time.monotonic() - looked > _LOOK_SECONDS:
                     self._look()
                     looked = time.monotonic()
@@ -294,11 +290,3 @@ class Worker:
 def _is_message(change: Change) -> bool:
     """Whether a change is a message that begins to wait."""
     return change.value is not None and change.key.startswith("delivery/")
-
-
-def _stay(lease: Lease) -> None:
-    """Raises RetryableError where the broker has given this process up."""
-    if not lease.keep():
-        raise RetryableError(
-            "this process was silent for so long that another delivers now: it stands by after a restart"
-        )

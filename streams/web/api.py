@@ -16,7 +16,7 @@ from streams.store import AlertQuery, IncidentQuery
 from streams.web.alert_stream import AlertStream
 from streams.web.brief import brief_of
 from streams.web.context import Context
-from streams.web.desk import desk_view
+from streams.web.desk import desk_view, passing_view
 from streams.web.guard import USER
 from streams.web.hub import Hub
 from streams.web.incident import incident_view
@@ -26,6 +26,8 @@ from streams.web.plain import plain
 from streams.web.present import present_of
 from streams.web.standing import standing_view
 from streams.web.words import words_view
+
+Budget = Annotated[float, Query(gt=0, le=1000, description="false alarms a day")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +168,16 @@ def incident_routes(context: Context, hub: Hub, stream: AlertStream) -> APIRoute
         return page("feedback", records, ids[end - 1] if end < len(ids) else None)
 
     @api.get("/desk")
-    def get_desk(
-        series: Names = (), budget: Annotated[float, Query(gt=0, le=1000, description="false alarms a day")] = 1.0
-    ) -> JSONResponse:
+    def get_desk(series: Names = (), budget: Budget = 1.0) -> JSONResponse:
         """What a desk that watches `series` would have rung in the last 30 days."""
         store = context.store
         return JSONResponse(desk_view(store, series, budget, present_of(store)))
+
+    @api.get("/desk/passing")
+    def get_passing(series: Names = (), budget: Budget = 1.0) -> JSONResponse:
+        """Which of the incidents that are open a desk that watches `series` hears."""
+        store = context.store
+        return JSONResponse(passing_view(store, series, budget, present_of(store)))
 
     def _alert(id: str) -> Alert:
         found = context.store.alerts(AlertQuery(id_prefix=id, limit=1))

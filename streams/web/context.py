@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from time import monotonic
 from typing import Any, Final
 
 from processors.companies import CompanyMaster
@@ -12,15 +11,14 @@ from processors.messages import Feedback
 from streams.explain import Explainer
 from streams.settings import Settings, load_master
 from streams.store import Store
-from streams.web.canary import canary_of
+from streams.web.lookout import Lookout
 from streams.web.now import now_view
 from streams.web.outbox import Outbox
-from streams.web.present import present_of
+from streams.web.present import Motion, present_of
 from streams.web.reactions import Reactions, reactions_of
 from streams.web.stores import Stores
 
 _REMEMBERED: Final = timedelta(days=90)
-_CANARY_SECONDS: Final = 10.0
 
 Run = Callable[[], dict[str, Any]]
 """How far a run that goes on beside the console has come: `done`, `total`, `rate`, `ended`."""
@@ -34,10 +32,11 @@ class Context:
     stores: Stores
     outbox: Outbox | None = None
     run: Run | None = None
-    _canary: tuple[float, dict[str, float | None] | None] = field(default=(float("-inf"), None))
+    _motion: Motion = field(default_factory=Motion)
 
     def __post_init__(self) -> None:
         self.master: CompanyMaster = load_master(self.settings)
+        self._lookout = None if self.settings.web.store else Lookout(self.settings)
 
     @property
     def store(self) -> Store:
@@ -61,7 +60,11 @@ class Context:
         view = now_view(self.store, present, self.reactions())
         warm_up = self.settings.detection.warm_up_days
         view["learning"] = {"day": present.days, "of": warm_up} if present.days <= warm_up else None
-        view["canary"] = self._latest_canary()
+        view["moving"] = self._motion.of(present)
+        if self._lookout:
+            self._lookout.look()
+        view["canary"] = self._lookout.canary if self._lookout else None
+        view["held_up"] = self._lookout.held_up if self._lookout else []
         view["run"] = self.run() if self.run else None
         return view
 
@@ -70,13 +73,3 @@ class Context:
         self.store.write_feedback([feedback])
         if self.outbox is not None:
             self.outbox.put(feedback)
-
-    def _latest_canary(self) -> dict[str, float | None] | None:
-        """What `canary_of` says, asked now and then; None where there is no clock to ask."""
-        if self.settings.web.store:
-            return None
-        asked, canary = self._canary
-        if monotonic() - asked > _CANARY_SECONDS:
-            canary = canary_of(self.settings)
-            self._canary = (monotonic(), canary)
-        return canary

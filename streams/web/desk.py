@@ -1,4 +1,4 @@
-"""The page of a desk: what it would have rung."""
+"""A desk in the console: what it would have rung, and what of all that rings it hears."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from streams.web.brief import brief_of
 from streams.web.present import Present
 
 DAYS: Final = 30
+_OPEN: Final = timedelta(days=30)
 _LISTED: Final = 50
 
 
@@ -37,3 +38,12 @@ def desk_view(store: Store, watched: Sequence[str], budget: float, present: Pres
         "by_tier": dict(Counter(alert.tier for alert in passed)),
         "list": [brief_of(alert) for alert in passed[:_LISTED]],
     }
+
+
+def passing_view(store: Store, watched: Sequence[str], budget: float, present: Present) -> dict[str, Any]:
+    """Ids of the incidents, open at `present`, that ring a desk with that watch-list and budget."""
+    desk = Desk("", frozenset(watched), budget)
+    until = present.at + timedelta(microseconds=1)
+    query = IncidentQuery(series=tuple(watched), open_only=True, since=until - _OPEN, until=until, limit=1000)
+    found = store.incidents(query) if watched else []
+    return {"incidents": [alert.incident for alert in found if desk.passes(alert)]}

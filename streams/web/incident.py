@@ -21,8 +21,8 @@ _RELATED: Final = 8
 def incident_view(
     store: Store, incident: str, reactions: Reactions, wall: datetime | None = None
 ) -> dict[str, Any] | None:
-    """Everything of `incident`, JSON-ready: its events (oldest first), the points around them, related incidents, and
-    how it was handled. None where there is no such incident. Mutes are judged at `wall` (now if None)."""
+    """Everything of `incident`, JSON-ready: its events (oldest first), the points around them, which incident goes on with
+    it, related ones, and how it was handled. None where there is no such incident. Mutes are judged at `wall` (now if None)."""
     events = store.alerts(AlertQuery(incident=incident, limit=500))[::-1]
     if not events:
         return None
@@ -35,6 +35,7 @@ def incident_view(
         "incident": incident,
         "events": [plain(event) for event in events],
         "points": [point_of(point) for point in store.points(latest.series, start, end)],
+        "continued": _continued(store, latest),
         "related": [brief_of(alert) for alert in _related(store, events)],
         "handling": reactions.of(incident).record(),
         "muted_until": format_instant(muted) if muted else None,
@@ -47,6 +48,12 @@ def point_of(point: SeriesPoint) -> list[Any]:
     counts = [point.negative, point.neutral, point.positive]
     numbers = [point.novel_negative, point.expected, point.expected_low, point.expected_high, point.surprise]
     return [format_instant(point.start), *counts, *(round(value, 3) for value in numbers)]
+
+
+def _continued(store: Store, latest: Alert) -> dict[str, Any] | None:
+    """The incident that tells the same from `latest` on, in brief."""
+    found = store.alerts(AlertQuery(incident=latest.continued_by, limit=1)) if latest.continued_by else []
+    return brief_of(found[0]) if found else None
 
 
 def _related(store: Store, events: Sequence[Alert]) -> list[Alert]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from processors.identity import format_instant
 from processors.messages import TIERS, Alert, Tier
 from processors.series import MARKET
-from streams.store import IncidentQuery, SeriesTotal, Store
+from streams.store import IncidentQuery, SeriesTotal, Store, Volume
 from streams.web.brief import brief_of, surprise_of
 from streams.web.present import Present
 from streams.web.reactions import Reactions
@@ -20,6 +20,8 @@ _OPEN_DAYS: Final = 30
 _CLOSED_HOURS: Final = 24
 _CLOSED: Final = 12
 _SLOT: Final = timedelta(minutes=15)
+_MINUTE: Final = timedelta(minutes=1)
+_LATELY: Final = 15
 
 
 @dataclass
@@ -177,12 +179,17 @@ def _volume(store: Store, since: datetime, until: datetime) -> dict[str, Any]:
         volume = counted.get(start)
         slots.append([volume.negative, volume.neutral, volume.positive, volume.unlabelled] if volume else [0, 0, 0, 0])
         start += _SLOT
+    latest = store.volume(until - _LATELY * _MINUTE, until, _MINUTE)
     return {
         "minutes": _SLOT // timedelta(minutes=1),
         "start": format_instant(start - _SLOT * len(slots)),
         "slots": slots,
-        "per_minute": round(sum(sum(slot) for slot in slots[-5:-1]) / 60, 1),
+        "per_minute": round(sum(map(_documents, latest)) / _LATELY, 1),
     }
+
+
+def _documents(volume: Volume) -> int:
+    return volume.negative + volume.neutral + volume.positive + volume.unlabelled
 
 
 def _sources(store: Store, since: datetime, open_ones: Sequence[Alert]) -> list[dict[str, Any]]:

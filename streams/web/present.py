@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Final
 
 from streams.store import Store
 
 _HISTORY: Final = timedelta(days=1)
 """Where the latest document is older than this, or in the future, what is shown is history or an invented time."""
+
+_STILL_SECONDS: Final = 30.0
+"""History whose end has not moved for so long is not being replayed, or stands still."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +38,19 @@ def present_of(store: Store, wall: datetime | None = None) -> Present:
     earliest, latest = span
     live = wall - _HISTORY <= latest <= wall + timedelta(minutes=10)
     return Present(wall if live else latest, earliest, latest, live)
+
+
+class Motion:
+    """Whether history is being replayed: then its end moves from one look to the next."""
+
+    def __init__(self) -> None:
+        self._latest: datetime | None = None
+        self._moved = float("-inf")
+
+    def of(self, present: Present) -> bool:
+        """Whether it has moved lately, as of this look."""
+        if present.latest != self._latest:
+            if self._latest is not None:
+                self._moved = monotonic()
+            self._latest = present.latest
+        return not present.live and monotonic() - self._moved < _STILL_SECONDS

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import pytest
@@ -42,7 +43,7 @@ def tools() -> tuple[str, str]:
 class Browser:
     """One window on the console at `address`."""
 
-    def __init__(self, address: str, width: int = 1440, height: int = 1000) -> None:
+    def __init__(self, address: str, width: int = 1440, height: int = 1000, wait: float = _WAIT) -> None:
         binary, driver = tools()
         options = Options()
         options.binary_location = binary
@@ -50,7 +51,7 @@ class Browser:
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         self.driver = webdriver.Chrome(options=options, service=Service(driver))
-        self.address = address
+        self.address, self._wait = address, wait
         self.complaints: list[str] = []
         self.requests: list[str] = []
         self.resize(width, height)
@@ -73,9 +74,14 @@ class Browser:
         self.driver.get("about:blank")
         self.driver.get(self.address + path)
 
+    def picture(self, name: str) -> None:
+        """Keep what the page looks like, where somebody wants to look: in the folder that TOCSIN_PICTURES names."""
+        if folder := os.environ.get("TOCSIN_PICTURES"):
+            self.driver.save_screenshot(str(Path(folder) / f"{name.replace(' ', '-')[:60]}.png"))
+
     def until(self, look: Callable[[], T], what: str) -> T:
         """What `look` finds, once it finds something."""
-        end = time.monotonic() + _WAIT
+        end = time.monotonic() + self._wait
         while True:
             try:
                 if found := look():
@@ -83,7 +89,7 @@ class Browser:
             except WebDriverException:  # the page was drawn anew meanwhile
                 pass
             if time.monotonic() > end:
-                raise AssertionError(f"no {what} within {_WAIT:.0f} s; the page says:\n{self.text}")
+                raise AssertionError(f"no {what} within {self._wait:.0f} s; the page says:\n{self.text}")
             time.sleep(0.05)
 
     def one(self, selector: str) -> WebElement:

@@ -37,6 +37,8 @@ def test_now_tells_what_rings_what_is_unusual_and_what_arrives(console: Caller) 
     assert sum(map(sum, now["volume"]["slots"])) == 99
     assert [(s["source"], s["silent"]) for s in now["sources"]] == [("forum", "incident-silent"), ("wire", None)]
     assert now["canary"] is now["run"] is None
+    assert now["held_up"] == [] and not now["moving"]
+    assert now["volume"]["per_minute"] == round(3 / 15, 1), "the quarter of an hour before the present"
 
 
 def test_an_incident_is_told_with_its_events_points_relations_and_handling(console: Caller) -> None:
@@ -219,6 +221,22 @@ def test_a_desk_passes_what_chance_explains_rarely_enough(console: Caller) -> No
     assert (loud["incidents"], loud["passed"], round(loud["chance_per_year"], 6)) == (1, 1, 0.0365)
     assert console("/v1/desk?series=company:BA&series=company:GE&budget=0.0001").json["passed"] == 0
     assert console("/v1/desk").json["passed"] == 0
+
+
+def test_what_a_desk_hears_of_all_that_rings_is_judged_by_its_rule(console: Caller) -> None:
+    def heard(query: str) -> list[str]:
+        return list(console(f"/v1/desk/passing?{query}").json["incidents"])
+
+    assert heard("series=company:BA&series=company:AAPL&budget=0.01") == ["incident-77"], "and none that is over"
+    assert heard("series=company:BA&series=company:GE&budget=0.0001") == heard("") == []
+    assert heard("series=source:forum&budget=1000") == [], "a desk of the console hears of surges alone"
+
+
+def test_an_incident_that_another_goes_on_with_names_it(console: Caller, store_path: Path) -> None:
+    over = alert("alert-8", incident="incident-8", event="close", continued_by="incident-77", sequence=1)
+    SqliteStore(store_path, create=False).write_alerts([over])
+    assert console("/v1/incidents/incident-8").json["continued"]["series"] == "company:BA"
+    assert console("/v1/incidents/incident-77").json["continued"] is None
 
 
 def test_status_counts_what_there_is(console: Caller) -> None:

@@ -1,8 +1,10 @@
 // The desk that this browser uses, if it does.
 
+import { get } from "./api.js";
+
 const KEY = "tocsin.desk";
 
-/** `{series, chance_per_year}`, or null. */
+/** `{series, budget}`, or null. */
 export function deskKept() {
   try {
     return JSON.parse(localStorage.getItem(KEY));
@@ -16,6 +18,29 @@ export function keepDesk(desk) {
   else localStorage.removeItem(KEY);
 }
 
-/** Whether a desk lets an incident pass. */
-export const passes = (desk, incident) =>
-  incident.kind !== "no-data" && desk.series.includes(incident.series) && incident.chance_per_year <= desk.chance_per_year;
+/** What of all that rings the desk hears, as the server judges it: `look(now)` asks when something rings anew, and `changed`
+ * is called once it has answered. */
+export function hearing(changed) {
+  let asked = null;
+  let heard = new Set();
+  return {
+    look(now) {
+      const desk = deskKept();
+      const mark = desk && JSON.stringify([desk.series, desk.budget, now.incidents.map((incident) => [incident.incident, incident.sequence])]);
+      if (!desk || mark === asked) return;
+      asked = mark;
+      get("/v1/desk/passing", { series: desk.series, budget: desk.budget }).then(
+        ({ incidents }) => {
+          if (asked !== mark) return;
+          heard = new Set(incidents);
+          changed();
+        },
+        () => (asked = null), // with what rings next it is asked again
+      );
+    },
+    hears: (incident) => heard.has(incident.incident),
+    get mark() {
+      return [...heard];
+    },
+  };
+}

@@ -28,7 +28,7 @@ export const clock = (at) => dates({ hour: "2-digit", minute: "2-digit", hourCyc
 export const day = (at) => dates({ day: "numeric", month: "short" }).format(new Date(at));
 export const dayOfWeek = (at) => dates({ weekday: "short", day: "numeric", month: "short" }).format(new Date(at));
 export const moment = (at) =>
-  dates({ day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(new Date(at));
+  dates({ day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(new Date(at)) + " UTC";
 export const fullMoment = (at) =>
   dates({ weekday: "short", day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(new Date(at)) + " UTC";
 

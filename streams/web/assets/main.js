@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { h, s, plain, replace } from "./dom.js";
-import { incidentLink, moment, seriesName, setCompanies } from "./format.js";
+import { clock, incidentLink, moment, seriesName, setCompanies } from "./format.js";
 import { connect, listen, listens, live } from "./live.js";
 import { finding, tierBadge } from "./parts.js";
 import { ring, soundWanted, toggleSound } from "./bell.js";
@@ -17,7 +17,9 @@ import { choose, languageNow, t } from "./words.js";
 const PAGES = { now: nowPage, series: seriesPage, search: searchPage, desk: deskPage, status: statusPage, incident: incidentPage };
 const KEYS = { 1: "now", 2: "series", 3: "search", 4: "desk", 5: "status" };
 
-const state = { names: null };
+const NAMES_MS = 60_000;
+const SOON_MS = 1500;
+const state = { names: { known: 0, companies: {}, topics: [], sectors: [], sources: [], series: [], user: "" } };
 let leave = null;
 
 function themeNow() {
@@ -36,7 +38,7 @@ const MOON = "M16.500 12.500A7 7 0 0 1 7.500 3.500a7 7 0 1 0 9 9z";
 const BELL = "M10 2.500c-2.800 0-4.500 2-4.500 4.800v3L4 13h12l-1.500-2.700v-3c0-2.800-1.700-4.800-4.500-4.800zM8.500 14.500a1.500 1.500 0 0 0 3 0z";
 
 function frame() {
-  const lineState = h("span", { class: "line", role: "status" });
+  const lineState = h("span", { class: "line" }, h("i", { "aria-hidden": "true" }), h("span", { role: "status" }), h("span", { class: "line-at" }));
   const sound = h("button", { type: "button", class: "icon-button", title: t("sound"), "aria-label": t("sound"), "aria-pressed": String(soundWanted()) }, icon(BELL));
   sound.addEventListener("click", () => sound.setAttribute("aria-pressed", String(toggleSound())));
   const theme = h("button", { type: "button", class: "icon-button", title: t("theme"), "aria-label": t("theme") }, icon(MOON));
@@ -63,26 +65,51 @@ function frame() {
   );
   replace(
     document.body,
-    bar,
-    h("div", { class: "notice", id: "notice", role: "alert", hidden: true }),
+    h("div", { class: "top" }, bar, h("div", { class: "notice", id: "notice", role: "alert", hidden: true })),
     h("main", { id: "content", tabindex: -1 }),
     h("div", { class: "toasts", id: "toasts", role: "log", "aria-live": "polite" }),
   );
   showLine();
 }
 
+/** How the line and what is behind it are. Written only where it changed: whoever listens to the page hears it once. */
 function showLine() {
-  const place = document.querySelector(".line");
-  const notice = document.getElementById("notice");
   const now = live.now;
   const broken = live.line === "broken" || live.line === "trouble";
-  const text = broken ? t(live.line) : !now ? t("connecting") : now.run && !now.run.ended && now.latest && !now.live ? t("replay", { at: moment(now.at) }) : now.live && !now.run ? t("live") : t("history", { at: moment(now.at) });
+  const place = document.querySelector(".line");
+  const [said, at = ""] = broken ? [t(live.line)] : now ? standing(now) : [t("connecting")];
   place.className = `line line-${broken ? "broken" : live.line}`;
-  replace(place, h("i", { "aria-hidden": "true" }), h("span", {}, text));
-  notice.hidden = !broken;
-  replace(notice, broken && h("strong", {}, t(live.line)), broken && " ", broken && live.line === "trouble" && t("trouble-more", { why: plain(live.trouble) }));
+  const [, state, moves] = place.children; // the moment moves on, and is not said each time
+  if (state.textContent !== said) state.textContent = said;
+  moves.textContent = at;
+  const notice = document.getElementById("notice");
+  const held = broken ? [] : heldUp(now?.held_up ?? []);
+  const mark = JSON.stringify([languageNow(), live.line, live.trouble, held]);
+  if (notice.dataset.said !== mark) {
+    notice.dataset.said = mark;
+    notice.hidden = !broken && !held.length;
+    notice.classList.toggle("notice-held", !broken);
+    if (broken) replace(notice, h("strong", {}, t(live.line)), " ", t("last-known"), live.trouble && h("span", { class: "small" }, " ", plain(live.trouble)));
+    else replace(notice, held.length > 0 && [h("strong", {}, t("held-up")), " ", held.join(" · ")]);
+  }
   const open = now ? now.incidents.filter((incident) => !incident.muted_until && incident.tier !== "watch").length : 0;
   document.title = open ? `(${open}) Tocsin` : "Tocsin";
+}
+
+/** What holds up, in words: services with the same trouble together. */
+function heldUp(all) {
+  const alike = new Map();
+  for (const { service, state, what } of all) {
+    const key = JSON.stringify([state, what]);
+    alike.set(key, { state, what, services: [...(alike.get(key)?.services ?? []), service] });
+  }
+  return [...alike.values()].map(({ state, what, services }) => t(`held-${state}`, { services: services.join(t("comma")), n: services.length, what: plain(what) }));
+}
+
+/** What the page shows and its moment: the present, history that is being replayed, or its end. */
+function standing(now) {
+  if (now.live && !now.run) return [t("live"), `${clock(now.at)} UTC`];
+  return [t(now.moving && !now.run?.ended ? "replay" : "history"), moment(now.at)];
 }
 
 function toast(incident) {
@@ -142,20 +169,43 @@ function step(by) {
   next.scrollIntoView({ block: "nearest" });
 }
 
-listen((event, incident) => {
+let line = live.line;
+listen(async (event, incident) => {
   if (event === "alarm") {
     toast(incident);
     if (listens()) ring(incident.tier); // one tab is enough
-  } else showLine();
+    return;
+  }
+  showLine();
+  const back = live.line === "open" && line !== "open";
+  line = live.line;
+  if (!back) return;
+  if (!state.names.known && (await learnNames())) start();
+  for (const again of document.querySelectorAll("main .failure button")) again.click();
 });
 
-setTheme(themeNow());
-try {
-  state.names = await get("/v1/names");
-} catch {
-  state.names = { companies: {}, topics: [], sectors: [], sources: [], series: [], user: "" };
+/** What everything is called; series that were not there yet come with the next page. Whether the server told it. */
+async function learnNames() {
+  try {
+    state.names = { known: Date.now(), ...(await get("/v1/names")) };
+  } catch {
+    return false;
+  }
+  setCompanies(state.names.companies);
+  return true;
 }
-setCompanies(state.names.companies);
+
+/** What `promise` comes to, nothing where that takes long: no page waits for it. */
+function soon(promise) {
+  return Promise.race([promise, new Promise((resolve) => setTimeout(resolve, SOON_MS))]);
+}
+
+setTheme(themeNow());
+const named = learnNames();
+if (!(await soon(named))) named.then((learnt) => learnt && start());
 start();
-window.addEventListener("hashchange", show);
+window.addEventListener("hashchange", async () => {
+  if (Date.now() - state.names.known > NAMES_MS) await soon(learnNames());
+  show();
+});
 connect();

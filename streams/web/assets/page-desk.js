@@ -64,7 +64,7 @@ export function deskPage(content, _path, _query, state) {
       h(
         "p",
         { class: "list-actions" },
-        h("button", { type: "button", class: "primary", onclick: () => { keepDesk({ series: watched, budget, chance_per_year: view.chance_per_year }); replace(preview, drawPreview(view)); } }, t("desk-save")),
+        h("button", { type: "button", class: "primary", onclick: () => { keepDesk({ series: watched, budget }); replace(preview, drawPreview(view)); } }, t("desk-save")),
         inUse && h("button", { type: "button", onclick: () => { keepDesk(null); replace(preview, drawPreview(view)); } }, t("desk-clear")),
         inUse && h("span", { class: "thanks", role: "status" }, t("desk-saved")),
       ),

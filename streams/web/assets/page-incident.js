@@ -3,7 +3,7 @@
 import { get, post } from "./api.js";
 import { band, columns, gauge, line, timeChart } from "./charts.js";
 import { append, foreign, h, plain, replace, s } from "./dom.js";
-import { ago, clock, day, expected, expectedShort, fullMoment, hours, howOften, moment, number, percent, seriesName } from "./format.js";
+import { ago, clock, day, expected, expectedShort, fullMoment, hours, howOften, incidentLink, moment, number, percent, seriesName } from "./format.js";
 import { listen, live } from "./live.js";
 import { documentItem, failure, heading, incidentRow, legend, seriesTitle, shareLine, tierBadge, tierSign, waiting } from "./parts.js";
 import { t } from "./words.js";
@@ -44,7 +44,7 @@ function draw(content, view, state, reload) {
     h(
       "div",
       { class: "columns incident-columns" },
-      h("div", {}, why(latest), chart(view, latest), evidence(latest)),
+      h("div", {}, why(latest, view.continued), chart(view, latest), evidence(latest)),
       h("div", {}, terms(latest), judgement(view, latest, state, reload), history(view, told), related(view, now), technical(latest)),
     ),
   );
@@ -146,7 +146,7 @@ function actions(view, latest, state, reload) {
   ];
 }
 
-function why(alert) {
+function why(alert, continued) {
   const window = hours(alert.window_hours);
   const { count, share } = alert;
   const sentences = [];
@@ -164,6 +164,7 @@ function why(alert) {
     "section",
     { class: "panel why", "aria-label": t("why") },
     h("h2", {}, t("why")),
+    continued && h("p", { class: "continued" }, t(continued.series === alert.series ? "continued-sentiment" : "continued-company"), " ", h("a", { href: incidentLink(continued.incident) }, tierSign(continued.tier), " ", foreign(seriesName(continued.series)))),
     sentences.map((sentence) => h("p", { class: "reason" }, sentence)),
     alert.kind !== "no-data" && h("div", { class: "measures" }, measure(t("stories-window"), count, alert.tier), share?.total > 0 && measure(t("share-window"), share, alert.tier, true)),
     alert.kind !== "no-data" && h("p", { class: "faint small counted-by" }, t("counted-by")),
@@ -221,7 +222,7 @@ function chart(view, latest) {
         ...apart(told, x).map((event) => firing(x(Date.parse(event.at)), box, event)),
       ],
       describe: (index) => [
-        `${moment(slots[index])} UTC`,
+        moment(slots[index]),
         `${t("observed")}: ${number(value[index], 1)}`,
         silence ? "" : `${t("expected")}: ${expected(usual[index])} (${number(low[index])} – ${number(high[index])})`,
         ...told.filter((event) => Date.parse(event.at) >= slots[index] && Date.parse(event.at) < slots[index] + HOUR).map((event) => `◆ ${t(`tier-${event.tier}`)} ${t(`event-${event.event}`)} ${clock(event.at)}`),
@@ -355,7 +356,7 @@ function history(view) {
           "li",
           { class: `tier-${event.event === "close" ? "closed" : event.tier}` },
           tierSign(event.tier),
-          h("div", {}, h("p", {}, h("strong", {}, t(`event-${event.event}`)), " ", h("span", { class: "faint" }, t(`tier-${event.tier}`))), h("p", { class: "faint" }, moment(event.at), event.count && event.kind !== "no-data" ? ` · ${expected(event.count.observed)} / ${expectedShort(event.count.expected)} · ${hours(event.window_hours)}` : "", shareLine(event) ? ` · ${shareLine(event)}` : "")),
+          h("div", {}, h("p", {}, h("strong", {}, event.continued_by ? t("event-continued") : t(`event-${event.event}`)), " ", h("span", { class: "faint" }, t(`tier-${event.tier}`))), h("p", { class: "faint" }, moment(event.at), event.count && event.kind !== "no-data" ? ` · ${expected(event.count.observed)} / ${expectedShort(event.count.expected)} · ${hours(event.window_hours)}` : "", shareLine(event) ? ` · ${shareLine(event)}` : "")),
         ),
       ),
     ),

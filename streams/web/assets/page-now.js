@@ -1,7 +1,7 @@
 // What rings, what is unusual where, what arrives.
 
 import { sparkColumns } from "./charts.js";
-import { deskKept, passes } from "./desk-kept.js";
+import { deskKept, hearing } from "./desk-kept.js";
 import { foreign, h, plain, replace } from "./dom.js";
 import { ago, companyName, hours, incidentLink, number, seriesLink, seriesName, topicName } from "./format.js";
 import { listen, live } from "./live.js";
@@ -18,11 +18,12 @@ export function nowPage(content) {
   const sources = h("section", { class: "panel", "aria-label": t("sources") });
   const closed = h("section", { class: "panel", "aria-label": t("recently-closed") });
   const fresh = new Map();
+  const desk = hearing(() => draw());
   replace(content, h("h1", { class: "visually-hidden" }, t("now")), strip, h("div", { class: "columns" }, h("div", {}, ringing, closed), h("div", {}, pulse, sources)));
   replace(ringing, waiting());
   const parts = [
     [strip, (now) => JSON.stringify([now.volume, now.incidents.length, now.sources, now.run, now.canary, now.pulse.rows[0], Math.floor(Date.parse(now.at) / 60000)]), drawStrip],
-    [ringing, (now) => JSON.stringify([now.incidents, now.learning, Math.floor(Date.parse(now.at) / 60000)]), (now) => drawRinging(now, fresh)],
+    [ringing, (now) => JSON.stringify([now.incidents, now.learning, desk.mark, Math.floor(Date.parse(now.at) / 60000)]), (now) => drawRinging(now, fresh, desk)],
     [pulse, (now) => JSON.stringify([now.pulse, Boolean(now.learning)]), drawPulse],
     [sources, (now) => JSON.stringify([now.sources, Math.floor(Date.parse(now.at) / 60000)]), drawSources],
     [closed, (now) => JSON.stringify(now.closed), drawClosed],
@@ -30,6 +31,7 @@ export function nowPage(content) {
   const shown = new Map();
   const draw = () => {
     if (!live.now) return;
+    desk.look(live.now);
     for (const [place, mark, drawPart] of parts) {
       const marked = mark(live.now);
       if (shown.get(place) === marked || place.contains(document.activeElement) && place === pulse && shown.has(place) && place.matches(":hover")) continue;
@@ -100,11 +102,10 @@ function drawRun(run) {
   );
 }
 
-function drawRinging(now, fresh) {
-  const desk = deskKept();
+function drawRinging(now, fresh, desk) {
   const heard = now.incidents.filter((incident) => !incident.muted_until);
   const muted = now.incidents.filter((incident) => incident.muted_until);
-  const mine = desk ? heard.filter((incident) => passes(desk, incident)) : [];
+  const mine = deskKept() ? heard.filter(desk.hears) : [];
   const rest = heard.filter((incident) => !mine.includes(incident));
   const surges = rest.filter((incident) => incident.kind !== "no-data");
   const loud = surges.filter((incident) => incident.tier !== "watch" && !incident.company);
@@ -116,7 +117,7 @@ function drawRinging(now, fresh) {
   const rows = (incidents) => incidents.map((incident) => incidentRow(incident, now.at));
   const groups = [
     [t("my-desk"), mine.length && folded(cards(mine), CARDS, "cards")],
-    [desk ? t("everything") : null, loud.length + companies.length && folded(cards([...loud, ...companies].sort(loudest)), CARDS, "cards")],
+    [deskKept() ? t("everything") : null, loud.length + companies.length && folded(cards([...loud, ...companies].sort(loudest)), CARDS, "cards")],
     [[t("wider"), h("span", { class: "faint row-legend" }, t("row-legend"))], wider.length && folded(rows(wider), 6, "rows")],
     [t("sources-silent"), silent.length && folded(rows(silent), 6, "rows")],
     [t("muted"), muted.length && folded(rows(muted), 3, "rows")],
@@ -150,7 +151,7 @@ function silence(learning) {
 
 function drawClosed(now) {
   if (!now.closed.length) return null;
-  return [heading(2, t("recently-closed"), t("row-legend")), folded(now.closed.map((incident) => incidentRow(incident, now.at)), 6, "rows")];
+  return [heading(2, t("recently-closed"), t("closed-legend")), folded(now.closed.map((incident) => incidentRow(incident, now.at)), 6, "rows")];
 }
 
 function drawPulse(now) {

@@ -118,7 +118,7 @@ function draw(main, views, range) {
   const one = views.length === 1;
   const highest = Math.max(0.1, ...nets.flat().map((value) => Math.abs(value ?? 0))) * 1.15;
   const xFormat = (at, step) => (step < 24 * HOUR && new Date(at).getUTCHours() ? clock(at) : day(at));
-  const when = (index) => (length > HOUR ? day(slots[index]) : `${moment(slots[index])} UTC`);
+  const when = (index) => (length > HOUR ? day(slots[index]) : moment(slots[index]));
   const incidents = views.flatMap((view) => view.incidents);
   const volumes = points.map((of) => of.map((point) => point[1] + point[2] + point[3]));
   replace(

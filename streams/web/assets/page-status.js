@@ -38,7 +38,7 @@ function draw(status) {
       figure(t("unlabelled"), number(counts.unlabelled), `${number(counts.late)} ${t("late")}`),
       figure(t("incidents"), number(counts.incidents), `${number(counts.alerts)} ${t("alerts")}`),
       figure(t("points"), number(counts.points)),
-      figure(t("freshness"), status.latest ? ago(status.latest, new Date().toISOString()) : "–", status.latest && fullMoment(status.latest)),
+      figure(t("freshness"), !status.latest ? "–" : status.live ? ago(status.latest, status.at) : t("of-history"), status.latest && fullMoment(status.latest)),
     ),
     h(
       "div",
