@@ -38,7 +38,7 @@ def up(
         list[str] | None, typer.Argument(metavar="[SERVER]...", help="kafka, elasticsearch, triton; all if absent.")
     ] = None,
     with_service: Annotated[
-        bool, typer.Option("--with-service", help="Run enrich, detect, index and clock too, and restart what ends.")
+        bool, typer.Option("--with-service", help="Run the services too, and restart what ends.")
     ] = False,
     folder: Folder = None,
     ports_from: Annotated[int | None, typer.Option(metavar="N", help=PORTS_HELP)] = None,
