@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from processors.enrichment import Classification, ModelIdentity, Span, models_by_language
 from processors.labels import SENTIMENTS, TOPICS
 from processors.model_input import place_of
-from streams.model_inputs import Batch, cannot_load, load_model
+from streams.model_inputs import Batch, cannot_load, distinct, load_model
 
 if TYPE_CHECKING:
     from streams.settings import ClassifierSettings
@@ -62,10 +62,11 @@ class EmbeddedClassifier:
 
     def classify(self, texts: Sequence[str], names: Sequence[Sequence[Span]] = ()) -> list[Classification]:
         """One classification per model text, in order; `names` as in `processors.enrichment.Classifier`."""
+        asked, spans, places = distinct(texts, names)
         answers: dict[int, Classification] = {}
-        for batch in self.inputs.batches(texts, names):
+        for batch in self.inputs.batches(asked, spans):
             answers.update(zip(batch.places, batch.classifications(self.run(batch)), strict=True))
-        return [answers[place] for place in range(len(texts))]
+        return [answers[place] for place in places]
 
 
 def embedded_classifiers(settings: "ClassifierSettings") -> list[EmbeddedClassifier]:

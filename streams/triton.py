@@ -19,7 +19,7 @@ from processors.enrichment import Classification, ModelIdentity, Span
 from processors.errors import ConfigurationError, ModelError, PoisonError
 from processors.labels import SENTIMENTS
 from processors.model_input import version_number
-from streams.model_inputs import OUTPUTS, Batch, ModelInputs
+from streams.model_inputs import OUTPUTS, Batch, ModelInputs, distinct
 from streams.service_settings import ServiceSettings, TritonSettings
 from streams.services.resilience import Breaker, waits
 
@@ -127,14 +127,14 @@ class TritonClassifier:
         """
         if not texts:
             return []
+        asked, spans, places = distinct(texts, names)
         batches = await asyncio.to_thread(
-            self._inputs.batches, texts, names
+            self._inputs.batches, asked, spans
         )  # the tokenizer lets go of the interpreter
-        answers: list[Answer | None] = [None] * len(texts)
+        answers: dict[int, Answer] = {}
         for batch, found in zip(batches, await asyncio.gather(*map(self._answers, batches)), strict=True):
-            for place, answer in zip(batch.places, found, strict=True):
-                answers[place] = answer
-        return [answer for answer in answers if answer is not None]
+            answers.update(zip(batch.places, found, strict=True))
+        return [answers[place] for place in places]
 
     async def close(self) -> None:
         """Give the connection back."""

@@ -15,7 +15,7 @@ from rig import PATIENCE, Rig, feed, on, passage, settings_of, wait_for_shares
 from tritonclient.grpc.aio import InferenceServerClient, InferInput
 
 from models.repository import MODEL_NAME
-from streams.model_inputs import Batch
+from streams.model_inputs import Batch, distinct
 from streams.settings import Settings
 from streams.topics import Topics
 
@@ -39,7 +39,9 @@ def against_the_bare_model(rig: Rig) -> Iterator[Figure]:
     servers = rig.serve("kafka")
     documents, texts = rig.read_by_model(number)
     size = Settings().enrich.batch_size
-    batches = [b for start in range(0, number, size) for b in rig.inputs.batches(texts[start : start + size])]
+    asked = [texts[start : start + size] for start in range(0, number, size)]
+    batches = [batch for part in asked for batch in rig.inputs.batches(part)]
+    repeated = sum(len(part) - len(distinct(part)[0]) for part in asked)
     bare, whole, ratios = [], [], []
     for turn in range(turns):
         rig.say(f"turn {turn + 1} of {turns}: the bare model")
@@ -61,7 +63,7 @@ def against_the_bare_model(rig: Rig) -> Iterator[Figure]:
         "enrich, Kafka to Kafka",
         statistics.median(whole),
         "texts/s",
-        note="the same, from the first sent to the last out",
+        note=f"the same, from the first sent to the last out; {repeated} repeat another of their batch and are not asked again",
     )
     spread = ", ".join(f"{ratio:.2f}" for ratio in ratios)
     yield Figure("ratio", statistics.median(ratios), "", floor=0.85, aim=0.95, note=f"turns: {spread}")

@@ -5,11 +5,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tokenizers import Encoding, Tokenizer
 
 from processors.errors import ModelError
 from streams.classifier import EmbeddedClassifier
-from streams.model_inputs import TOKENS_PER_BATCH, length_batches
+from streams.model_inputs import TOKENS_PER_BATCH, distinct, length_batches
 from streams.settings import DEFAULT_MODEL
 
 TEXTS = (
@@ -65,6 +67,29 @@ def test_companies_of_opposite_luck_are_told_apart_beside_whatever_else_is_asked
         second.sentiment,
         third.sentiment,
     ]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), max_size=2)))
+)
+def test_equal_texts_with_equal_names_are_asked_once_and_each_finds_its_answer(
+    asked: list[tuple[str, list[tuple[int, int]]]],
+) -> None:
+    texts, names = [text for text, _ in asked], [spans for _, spans in asked]
+    once, spans, places = distinct(texts, names)
+    pairs = list(zip(once, spans, strict=True))
+    assert len(set(pairs)) == len(pairs)
+    assert [pairs[place] for place in places] == [(text, tuple(own)) for text, own in asked]
+    assert distinct(texts)[:2] == (list(dict.fromkeys(texts)), [()] * len(set(texts)))
+
+
+def test_a_repost_is_not_computed_again(classifier: EmbeddedClassifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows: list[int] = []
+    run = classifier.run
+    monkeypatch.setattr(classifier, "run", lambda batch: rows.append(len(batch.places)) or run(batch))
+    answers = classifier.classify([*TEXTS, *TEXTS])
+    assert sum(rows) == len(TEXTS)
+    assert answers[: len(TEXTS)] == answers[len(TEXTS) :]
 
 
 def test_a_model_that_does_not_tell_names_apart_says_nothing_of_any(copy: Path) -> None:

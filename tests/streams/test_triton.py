@@ -177,6 +177,7 @@ def test_each_text_gets_its_own_labels_in_order_in_requests_of_one_length_severa
         assert topics(await client.classifier.classify(TEXTS * 40)) == expected(TEXTS * 40)
         assert {length for _, length in server.requests} == set(INPUTS.lengths)
         assert server.most_at_once == 3
+        assert sum(rows for rows, _ in server.requests) == len(TEXTS), "equal texts are asked once"
         assert await client.classifier.classify([]) == []
 
     run(server, work)
