@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from processors.hash_index import HashIndex
 from processors.messages import DocumentSummary
+from processors.packed_table import PackedTable
 from processors.seasons import HOUR
 from processors.state import Changes, fitted, sealed
 
@@ -17,7 +17,9 @@ _ENTRY: Final = struct.Struct(f"<{_KEY}siBB")
 """A document: its key, its second after the hour that it is remembered from, its weight, and which of the chunk's series it
 counts in, from 1 on; 0 for what is not novel."""
 
-_SHARED: Final = 100_000
+_MARK: Final = 4  # bytes of a key by which its chunk is found
+_NUMBER: Final = 5  # bytes: more numbers of chunks than can be given in a lifetime
+_SHARED: Final = 100_000  # lists of series of which one copy is kept at hand
 
 
 def key_of(identity: str) -> str:
@@ -96,20 +98,20 @@ class Ledger:
         self._changes = changes
         self._chunks: dict[int, _Chunk] = {}
         self._latest = 0  # of the numbers in memory that chunks were given
-        self._index = HashIndex()  # key → chunks
+        self._index = PackedTable(_MARK + _NUMBER)  # the beginning of a key → its chunk; the key itself is there
         self._hours: dict[int, dict[str, tuple[int, ...]]] = {}  # hour → owner → chunks; 0: none
         self._shared: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def knows(self, key: str, *owners: str) -> bool:
         """Whether one of `owners` has counted the document of `key`."""
         raw = bytes.fromhex(key)
-        numbers = self._index.candidates(raw)
+        numbers = self._candidates(raw)
         return bool(numbers) and any(self._find(owner, raw, numbers) is not None for owner in owners)
 
     def get(self, owner: str, key: str) -> Counted | None:
         """Where a novel document counts; None when it is unknown, or not (any more) novel."""
         raw = bytes.fromhex(key)
-        found = self._find(owner, raw, self._index.candidates(raw))
+        found = self._find(owner, raw, self._candidates(raw))
         return None if found is None else self._chunks[found[0]].at(found[1])
 
     def add(self, owner: str, key: str, hour: int, counted: Counted | None) -> None:
@@ -124,13 +126,13 @@ class Ledger:
             self._changes.put(owners, chunk.owner, numbers)
         raw = bytes.fromhex(key)
         self._changes.put(self._chunks, numbers[-1], self._with_entry(chunk, raw, counted))
-        self._changes.call(self._index.add, self._index.remove, (raw, numbers[-1]))
+        self._changes.call(self._index.add, self._index.remove, _place_of(raw, numbers[-1]))
         self._changes.mark(f"identities/{chunk.name}")
 
     def displace(self, owner: str, key: str) -> Counted | None:
         """Notes that a document is no longer novel, and tells where it counted."""
         raw = bytes.fromhex(key)
-        found = self._find(owner, raw, self._index.candidates(raw))
+        found = self._find(owner, raw, self._candidates(raw))
         if found is None:
             return None
         number, at = found
@@ -193,6 +195,11 @@ class Ledger:
             raise ValueError(str(error)) from error
         return chunk
 
+    def _candidates(self, raw: bytes) -> Sequence[int]:
+        """The chunks with a key, and with them, once in a while, one with a key that begins alike."""
+        found = self._index.find(raw[:_MARK])
+        return [int.from_bytes(number) for number in found] if found else ()
+
     def _find(self, owner: str, raw: bytes, numbers: Sequence[int]) -> tuple[int, int] | None:
         """The chunk, of `numbers`, in which `owner` has a document, and where in it."""
         for number in numbers:
@@ -212,8 +219,12 @@ class Ledger:
 
     def _take_in(self, numbered: tuple[int, _Chunk]) -> None:
         for key in numbered[1].all_keys():
-            self._index.add((key, numbered[0]))
+            self._index.add(_place_of(key, numbered[0]))
 
     def _leave_out(self, numbered: tuple[int, _Chunk]) -> None:
         for key in numbered[1].all_keys():
-            self._index.remove((key, numbered[0]))
+            self._index.remove(_place_of(key, numbered[0]))
+
+
+def _place_of(key: bytes, number: int) -> bytes:
+    return key[:_MARK] + number.to_bytes(_NUMBER)

@@ -12,9 +12,10 @@ wording starts a story of its own.
 One StoryMemory belongs to one owner (a company, or the wide series together) and lives in one detector.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from itertools import chain
+from typing import Any, Final, NamedTuple, TypeVar
 
 from processors.campaigns import is_coordinated
 from processors.detection import CampaignSettings, StorySettings
@@ -23,10 +24,12 @@ from processors.identity import content_id
 from processors.messages import DocumentSummary
 from processors.spread import HOUR, MOST_AUTHORS, Spread, blake, instant, moment
 from processors.state import Changes
-from processors.threads import Threads, spanning
+from processors.threads import ORIGINAL, Thread, Threads, spanning, split
 
 _MOST_WORDINGS: Final = 192
 _MOST_ORIGINALS: Final = 96
+
+K = TypeVar("K", str, bytes)
 
 
 class Sighted(NamedTuple):
@@ -86,15 +89,19 @@ class Sighting(NamedTuple):
 
 
 class _Record(NamedTuple):
-    """A story: its spread, and the threads that it runs through: wordings (signatures) and originals (hashed identities)."""
+    """A story: its spread, and the threads that it runs through: wordings, and originals one after the other."""
 
     spread: Spread
     wordings: tuple[str, ...]
-    originals: tuple[str, ...]
+    originals: bytes
 
     @property
-    def threads(self) -> tuple[str, ...]:
-        return self.wordings + self.originals
+    def threads(self) -> list[Thread]:
+        return [*self.wordings, *split(self.originals)]
+
+    @property
+    def size(self) -> int:
+        return len(self.wordings) + len(self.originals) // ORIGINAL
 
 
 class StoryMemory:
@@ -135,9 +142,11 @@ class StoryMemory:
         if known is not None and self._records[known].spread.first == alone.first:
             return Sighting(self._story(known), is_first=True)
 
-        own, wording = _digest(identity), document.signature
-        original = own if document.repost_of is None else _digest(document.repost_of)
+        itself, wording = _digest(identity), document.signature
+        own = itself.hex()
+        original = itself if document.repost_of is None else _digest(document.repost_of)
         copies, around = self._threads.near(wording, at), self._threads.near(original, at)
+        laid: tuple[tuple[Thread, tuple[int, int]], ...]
         laid = ((wording, spanning(at, copies)), (original, spanning(at, around)))
         try:
             linked = self._threads.alike(wording, copies, laid[0][1])
@@ -151,11 +160,11 @@ class StoryMemory:
             for thread, span in laid:
                 self._threads.lay(thread, span, own)
             self._file(own, at)
-            self._put(own, _Record(alone, (wording,), (original,)))
+            self._put(own, _Record(alone, (wording,), original))
             self._changes.put(self._firsts, identity, own)
             return Sighting(Story(alone, coordinated=False), is_first=True)
 
-        stories = sorted(linked, key=lambda story: (-len(self._records[story].threads), story))
+        stories = sorted(linked, key=lambda story: (-self._records[story].size, story))
         key = stories[0]
         before = [self._records[story] for story in stories]
         for story, record in zip(stories[1:], before[1:]):
@@ -215,7 +224,9 @@ class StoryMemory:
         return {
             "spread": record.spread._asdict(),
             "wordings": [(thread, *span) for thread in record.wordings for span in self._threads.spans(thread, key)],
-            "originals": [(thread, *span) for thread in record.originals for span in self._threads.spans(thread, key)],
+            "originals": [
+                (thread.hex(), *span) for thread in split(record.originals) for span in self._threads.spans(thread, key)
+            ],
         }
 
     def restore(self, pieces: Mapping[str, Any]) -> None:
@@ -234,14 +245,14 @@ class StoryMemory:
             self._file(key, self._threads.hand_over(thread, absorbed, key))
         self._drop(absorbed)
 
-    def _join(self, key: str, before: list[_Record], alone: Spread, wording: str, original: str) -> Sighting:
+    def _join(self, key: str, before: list[_Record], alone: Spread, wording: str, original: bytes) -> Sighting:
         """Makes the story `key` of all that was told `before` in one or several, and of a document that came to it."""
         spread = alone
         for record in before:
             spread = record.spread.joined(spread)
         wordings = self._held(key, [record.wordings for record in before], wording, _MOST_WORDINGS)
-        originals = self._held(key, [record.originals for record in before], original, _MOST_ORIGINALS)
-        self._put(key, _Record(spread, wordings, originals))
+        originals = self._held(key, [split(record.originals) for record in before], original, _MOST_ORIGINALS)
+        self._put(key, _Record(spread, tuple(wordings), b"".join(originals)))
 
         displaced = [record.spread.first for record in before if record.spread.first != spread.first]
         for first in displaced:
@@ -256,18 +267,20 @@ class StoryMemory:
             coordinated_changed=story_now.coordinated != any(self._is_coordinated(record) for record in before),
         )
 
-    def _held(self, key: str, before: list[tuple[str, ...]], new: str, most: int) -> tuple[str, ...]:
+    def _held(self, key: str, before: Sequence[Sequence[K]], new: K, most: int) -> Sequence[K]:
         """All threads of `before` and `new`; where these are more than `most`, the three quarters that were alive last."""
         if len(before) == 1 and new in before[0]:
             return before[0]
-        held = list(dict.fromkeys((*(thread for some in before for thread in some), new)))
+        held = list(chain.from_iterable(before))
+        held.append(new)
+        held = list(dict.fromkeys(held))
         if len(held) > most:
             held.sort(key=lambda thread: (self._threads.spans(thread, key)[-1][1], thread))
             surplus = len(held) - most * 3 // 4
             for thread in held[:surplus]:
                 self._threads.cut(thread, key, before=None)
             del held[:surplus]
-        return tuple(held)
+        return held
 
     def _put(self, key: str, record: _Record) -> None:
         self._changes.put(self._records, key, record)
@@ -290,8 +303,9 @@ class StoryMemory:
             self._drop(key)
             return
         if True in cut:
-            alive = (tuple(thread for thread in kind if spans[thread]) for kind in (record.wordings, record.originals))
-            self._put(key, _Record(record.spread, *alive))
+            wordings = tuple(wording for wording in record.wordings if spans[wording])
+            originals = b"".join(original for original in split(record.originals) if spans[original])
+            self._put(key, _Record(record.spread, wordings, originals))
         self._file(key, min(end for told in spans.values() for _, end in told))
 
     def _story(self, key: str) -> Story:
@@ -305,11 +319,13 @@ class StoryMemory:
 
     def _take(self, key: str, piece: Mapping[str, Any]) -> None:
         spread = Spread.read(piece["spread"])
-        for thread, start, end in (*piece["wordings"], *piece["originals"]):
+        wordings = piece["wordings"]
+        originals = [(bytes.fromhex(original), start, end) for original, start, end in piece["originals"]]
+        for thread, start, end in (*wordings, *originals):
             self._threads.restore(thread, start, end, key)
             self._file(key, end)
-        wordings, originals = (tuple(dict.fromkeys(t for t, _, _ in piece[kind])) for kind in ("wordings", "originals"))
-        self._records[key] = _Record(spread, wordings, originals)
+        told, around = dict.fromkeys(each for each, _, _ in wordings), dict.fromkeys(each for each, _, _ in originals)
+        self._records[key] = _Record(spread, tuple(told), b"".join(around))
         self._firsts[spread.first[1]] = key
 
 
@@ -317,5 +333,5 @@ def _sighted(first: tuple[int, str]) -> Sighted:
     return Sighted(moment(first[0]), first[1])
 
 
-def _digest(identity: str) -> str:
-    return blake(identity, 12).hex()
+def _digest(identity: str) -> bytes:
+    return blake(identity, ORIGINAL)

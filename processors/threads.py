@@ -5,14 +5,22 @@ time in which one story was told in a thread without a pause longer than the gap
 are within the gap exactly when their intervals are, so the intervals are all that links need.
 """
 
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from processors.journal import Journal
 from processors.neighbours import Neighbours
-from processors.signatures import HEX_DIGITS
+from processors.packed_table import PackedTable
 
 _NONE: Final[tuple["Run", ...]] = ()
+ORIGINAL: Final = 12
+"""Bytes of an original."""
+
+_RUN: Final = struct.Struct("<qq12s")  # of an original, as it is kept: start, end, story
+
+Thread = str | bytes
+"""A wording by its signature; an original by the hash of its identity, 12 bytes. Every document that is no repost is one."""
 
 
 class Run(NamedTuple):
@@ -31,17 +39,18 @@ class Threads:
         self._gap = gap
         self._journal = journal
         self._neighbours = Neighbours(similarity)
-        self._runs: dict[str, tuple[Run, ...]] = {}
+        self._wordings: dict[str, tuple[Run, ...]] = {}
+        self._originals = PackedTable(ORIGINAL + _RUN.size)
         self._newest = 0
 
     def __len__(self) -> int:
-        """The number of threads."""
-        return len(self._runs)
+        """The number of wordings, and of runs around originals."""
+        return len(self._wordings) + len(self._originals)
 
-    def near(self, thread: str, at: int) -> list[Run]:
+    def near(self, thread: Thread, at: int) -> list[Run]:
         """The runs of `thread` within the gap of the instant `at`."""
-        runs = self._runs.get(thread)
-        if runs is None:
+        runs = self._of(thread)
+        if not runs:
             return []  # as for nearly every document
         gap = self._gap
         return [run for run in runs if run.start - gap <= at <= run.end + gap]
@@ -53,62 +62,83 @@ class Threads:
         Raises ValueError for a wording that is no signature; nothing changed then.
         """
         start, end = span
-        if wording not in self._runs:
+        if wording not in self._wordings:
             others = self._journal.call(self._neighbours.add, self._neighbours.remove, wording)
         elif self._reaches_further(copies, start, end):
             others = self._neighbours.near(wording)
         else:
             return set()
         first, last = start - self._gap, end + self._gap
-        return {run.story for other in others for run in self._runs[other] if run.start <= last and first <= run.end}
+        return {
+            run.story for other in others for run in self._wordings[other] if run.start <= last and first <= run.end
+        }
 
     def resembling(self, wording: str) -> Iterator[Run]:
         """The runs of a known wording and of all its near-duplicates."""
         for thread in (wording, *self._neighbours.near(wording)):
-            yield from self._runs[thread]
+            yield from self._wordings[thread]
 
-    def spans(self, thread: str, story: str) -> list[tuple[int, int]]:
+    def spans(self, thread: Thread, story: str) -> list[tuple[int, int]]:
         """When `story` was told in `thread`: (start, end) in order."""
-        return sorted((run.start, run.end) for run in self._runs.get(thread, _NONE) if run.story == story)
+        return sorted((run.start, run.end) for run in self._of(thread) if run.story == story)
 
-    def lay(self, thread: str, span: tuple[int, int], story: str) -> None:
+    def lay(self, thread: Thread, span: tuple[int, int], story: str) -> None:
         """Makes `span` a run of `thread` in `story`, in place of the runs that it covers."""
-        run = Run(*span, story)
-        runs = self._runs.get(thread)
-        if runs is None:
-            self._journal.put(self._runs, thread, (run,))
-        elif run not in runs:
+        run, runs = Run(*span, story), self._of(thread)
+        if run not in runs:
             apart = [other for other in runs if other.end < run.start or other.start > run.end]
-            self._journal.put(self._runs, thread, (*apart, run))
+            self._put(thread, runs, (*apart, run))
         self._newest = max(self._newest, run.end)
 
-    def hand_over(self, thread: str, story: str, heir: str) -> int:
+    def hand_over(self, thread: Thread, story: str, heir: str) -> int:
         """Makes the runs of `story` in `thread` those of `heir`; the instant at which the first of them ended."""
-        runs = self._runs[thread]
+        runs = self._of(thread)
         changed = tuple(run._replace(story=heir) if run.story == story else run for run in runs)
-        self._journal.put(self._runs, thread, changed)
+        self._put(thread, runs, changed)
         return min(run.end for run in runs if run.story == story)
 
-    def cut(self, thread: str, story: str, before: int | None = None) -> bool:
+    def cut(self, thread: Thread, story: str, before: int | None = None) -> bool:
         """Drops the runs of `story` in `thread` that ended before an instant (None: all); whether there were any."""
-        runs = self._runs[thread]
+        runs = self._of(thread)
         rest = tuple(run for run in runs if run.story != story or (before is not None and run.end >= before))
         if len(rest) == len(runs):
             return False
-        if rest:
-            self._journal.put(self._runs, thread, rest)
-        else:
-            self._journal.drop(self._runs, thread)
-            if len(thread) == HEX_DIGITS:
-                self._journal.call(self._neighbours.remove, self._neighbours.add, thread)
+        self._put(thread, runs, rest)
         return True
 
-    def restore(self, thread: str, start: int, end: int, story: str) -> None:
-        """Takes in a run of a restored story. Raises ValueError for a wording that is no signature."""
-        if thread not in self._runs and len(thread) == HEX_DIGITS:
-            self._neighbours.add(thread)
-        self._runs[thread] = (*self._runs.get(thread, _NONE), Run(start, end, story))
+    def restore(self, thread: Thread, start: int, end: int, story: str) -> None:
+        """Takes in a run of a restored story. Raises ValueError for what is no thread, or no story."""
+        run = Run(start, end, story)
+        if isinstance(thread, bytes):
+            self._originals.add(_packed(thread, run))
+        else:
+            if thread not in self._wordings:
+                self._neighbours.add(thread)
+            self._wordings[thread] = (*self._wordings.get(thread, _NONE), run)
         self._newest = max(self._newest, end)
+
+    def _of(self, thread: Thread) -> Sequence[Run]:
+        """All runs of a thread; of an original in no particular order."""
+        if isinstance(thread, str):
+            return self._wordings.get(thread, _NONE)
+        found = self._originals.find(thread)
+        return [_unpacked(packed) for packed in found] if found else _NONE
+
+    def _put(self, thread: Thread, before: Sequence[Run], after: tuple[Run, ...]) -> None:
+        """Puts runs in place of those that a thread had."""
+        journal, originals = self._journal, self._originals
+        if isinstance(thread, bytes):
+            for run in before:
+                if run not in after:
+                    journal.call(originals.remove, originals.add, _packed(thread, run))
+            for run in after:
+                if run not in before:
+                    journal.call(originals.add, originals.remove, _packed(thread, run))
+        elif after:
+            journal.put(self._wordings, thread, after)
+        else:
+            journal.drop(self._wordings, thread)
+            journal.call(self._neighbours.remove, self._neighbours.add, thread)
 
     def _reaches_further(self, copies: list[Run], start: int, end: int) -> bool:
         """Whether a known wording's run, grown from `copies` to start … end, may touch what it did not touch before.
@@ -125,3 +155,17 @@ def spanning(at: int, runs: list[Run]) -> tuple[int, int]:
     if not runs:
         return at, at
     return min(at, *(run.start for run in runs)), max(at, *(run.end for run in runs))
+
+
+def split(originals: bytes) -> list[bytes]:
+    """Originals that stand one after the other, each by itself."""
+    return [originals[at : at + ORIGINAL] for at in range(0, len(originals), ORIGINAL)]
+
+
+def _packed(original: bytes, run: Run) -> bytes:
+    return original + _RUN.pack(run.start, run.end, bytes.fromhex(run.story))
+
+
+def _unpacked(packed: bytes) -> Run:
+    start, end, story = _RUN.unpack(packed)
+    return Run(start, end, story.hex())

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.errors import InvariantError
-from processors.hash_index import HashIndex
 from processors.ledger import Counted, Ledger, key_of
+from processors.packed_table import PackedTable
 from processors.state import Changes
 
 OWNERS = ("company:ACME", "company:a/b", "wide")
@@ -140,24 +140,30 @@ def test_a_damaged_piece_is_refused_by_name(content: Any) -> None:
         restored({"wide/7/0": b"[2," + repr(content).replace("'", '"').replace("None", "null").encode() + b"]"})
 
 
-@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 5)), max_size=300), st.randoms(use_true_random=False))
-def test_the_index_finds_just_what_is_in_it(pairs: list[tuple[int, int]], random: Random) -> None:
-    index, entries = HashIndex(), [(bytes.fromhex(KEYS[key]), number) for key, number in pairs]
+@given(
+    st.lists(st.tuples(st.integers(0, 50), st.integers(0, 5)), max_size=300),
+    st.sampled_from([5, 9, 40]),
+    st.randoms(use_true_random=False),
+)
+def test_a_table_finds_just_what_is_in_it(pairs: list[tuple[int, int]], size: int, random: Random) -> None:
+    table = PackedTable(size)
+    keys = [bytes.fromhex(key)[:4] for key in KEYS]
+    entries = [keys[key] + number.to_bytes(size - 4) for key, number in pairs]
     for entry in entries:
-        index.add(entry)
+        table.add(entry)
     random.shuffle(entries)
-    gone = [entries.pop() for _ in range(len(entries) // 2)]
-    for entry in gone:
-        index.remove(entry)
-    assert len(index) == len(entries)
-    for key in map(bytes.fromhex, KEYS[:51]):
-        assert sorted(index.candidates(key)) == sorted(number for other, number in entries if other == key)
+    for _ in range(len(entries) // 2):
+        table.remove(entries.pop())
+    assert len(table) == len(entries)
+    for key in keys[:51]:
+        assert sorted(table.find(key)) == sorted(entry[4:] for entry in entries if entry.startswith(key))
 
 
-def test_a_key_that_begins_like_another_is_a_candidate_and_no_more() -> None:
-    key, other = bytes.fromhex(KEYS[0]), bytes.fromhex(KEYS[0][:8]) + bytes(12)
-    ledger, index = Ledger(Changes()), HashIndex()
-    index.add((key, 1))
-    assert list(index.candidates(other)) == [1]
+def test_a_key_that_begins_like_another_is_not_taken_for_it() -> None:
+    other = KEYS[0][:8] + 24 * "0"
+    ledger = Ledger(Changes())
     ledger.add("wide", KEYS[0], 7, None)
-    assert not ledger.knows(other.hex(), "wide") and not ledger.knows(KEYS[0], "company:ACME")
+    assert not ledger.knows(other, "wide") and not ledger.knows(KEYS[0], "company:ACME")
+    ledger.add("wide", other, 8, None)
+    ledger.expire(8)
+    assert ledger.knows(other, "wide") and not ledger.knows(KEYS[0], "wide")
