@@ -1,5 +1,6 @@
 """What is counted: series, and their buckets, closed and open, in enough detail for windows that slide."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -146,7 +147,7 @@ class Buckets:
     def tally(self, series: str, second: int) -> None:
         """Counts one document of a series that is only tallied, and whose windows nobody asks for."""
         hour = second // HOUR
-        self.put(series, hour, Bucket(stories=self.of(series).get(hour, EMPTY).stories + 1))
+        self.put(series, hour, Bucket(0, 0, 0, self.of(series).get(hour, EMPTY).stories + 1))
 
     def displace(self, series: str, second: int, key: str, weight: int) -> bool:
         """Takes back a story that is no longer novel (`weight` 0 when it did not lean towards the polarity); False when
@@ -216,7 +217,7 @@ class Buckets:
                 if start < last:
                     inside = dict(surest)
                     _take(inside, bucket.told, start, end)
-                rest = sum(start < second <= end for second in bucket.others)
+                rest = _between(bucket.others, start, end)
                 found.append(
                     _window(
                         start,
@@ -230,7 +231,7 @@ class Buckets:
             if bucket.stories:
                 part = (last + 1 - begin) / HOUR
                 _take(surest, bucket.told, begin - 1, end)
-                others += len(bucket.others) if part == 1.0 else sum(second <= end for second in bucket.others)
+                others += len(bucket.others) if part == 1.0 else bisect_right(bucket.others, end)
                 unlisted += part * more
                 unlisted_weight += part * more_weight
                 unlisted_others += part * more_others
@@ -240,12 +241,9 @@ class Buckets:
 
     def latest_told(self, series: str, second: int) -> int:
         """The second of the latest listed story that leans towards the polarity at or after `second`, which it is for want of one."""
-        buckets = self.of(series)
-        for hour in range(max(buckets, default=0), second // HOUR - 1, -1):
-            bucket = buckets.get(hour)
-            if bucket is not None and bucket.told:
-                return bucket.told[-1].second
-        return second
+        first = second // HOUR
+        hours = [hour for hour, bucket in self.of(series).items() if hour >= first and bucket.told]
+        return self.of(series)[max(hours)].told[-1].second if hours else second
 
     def names(self) -> list[str]:
         """The names of all buckets, sorted."""
@@ -287,6 +285,11 @@ def _unlisted(bucket: Bucket) -> tuple[int, float, int]:
     if not leaning:
         return 0, 0.0, others
     return leaning, float(bucket.weight - sum(told.weight for told in bucket.told)), others
+
+
+def _between(seconds: Sequence[int], start: int, end: int) -> int:
+    """How many of `seconds`, in order, lie in (start, end]."""
+    return max(bisect_right(seconds, end) - bisect_right(seconds, start), 0)
 
 
 def _take(surest: dict[str, int], told: Sequence[Told], start: int, end: int) -> None:

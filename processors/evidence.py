@@ -6,7 +6,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from operator import itemgetter
 from typing import Any, Final, Self
 
 import numpy as np
@@ -155,8 +154,7 @@ class TermBackground:
         for term in map(sys.intern, terms_of(text)):  # owners say the same: one copy of a word does for all
             self._counts[term] = self._counts.get(term, 0) + _ONE
         if len(self._counts) > _MOST_TERMS:
-            commonest = sorted(sorted(self._counts.items()), key=itemgetter(1), reverse=True)
-            self._counts = dict(commonest[: _MOST_TERMS * 3 // 4])
+            self._counts = _commonest(self._counts, _MOST_TERMS * 3 // 4)
         return True
 
     def count(self, term: str) -> float:
@@ -184,6 +182,14 @@ class TermBackground:
                 f"the piece of a term background does not fit: {error!r}; rebuild from the log"
             ) from error
         return background
+
+
+def _commonest(counts: dict[str, int], most: int) -> dict[str, int]:
+    """The `most` terms with the highest counts; of those with equal counts the first in the alphabet."""
+    least = sorted(counts.values(), reverse=True)[most - 1]
+    kept = {term: count for term, count in counts.items() if count > least}
+    alike = sorted([term for term, count in counts.items() if count == least])
+    return kept | dict.fromkeys(alike[: most - len(kept)], least)
 
 
 def leading_terms(texts: Sequence[str], background: TermBackground, settings: EvidenceSettings) -> tuple[Term, ...]:

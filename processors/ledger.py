@@ -71,21 +71,18 @@ class _Chunk(NamedTuple):
         _, second, weight, which = _ENTRY.unpack_from(self.entries, position)
         return Counted(self.hour * HOUR + second, weight, self.series[which - 1]) if which else None
 
-    def with_entry(self, key: bytes, counted: Counted | None) -> "_Chunk":
-        """The chunk and one more document."""
+    def with_entry(self, key: bytes, counted: Counted | None, series: tuple[str, ...]) -> "_Chunk":
+        """The chunk and one more document, which counts in `series` if it is novel."""
+        owner, hour, number, entries, listed = self
         if counted is None:
-            return self._with(self.entries + _ENTRY.pack(key, 0, 0, 0), self.series)
-        series = (*self.series, counted.series)
-        entry = _ENTRY.pack(key, counted.second - self.hour * HOUR, counted.weight, len(series))
-        return self._with(self.entries + entry, series)
+            return _Chunk(owner, hour, number, entries + _ENTRY.pack(key, 0, 0, 0), listed)
+        entry = _ENTRY.pack(key, counted.second - hour * HOUR, counted.weight, len(listed) + 1)
+        return _Chunk(owner, hour, number, entries + entry, (*listed, series))
 
     def without(self, position: int) -> "_Chunk":
         """The chunk when the document whose entry begins there is no longer novel."""
         key, end = self.entries[position : position + _KEY], position + _ENTRY.size
-        return self._with(self.entries[:position] + _ENTRY.pack(key, 0, 0, 0) + self.entries[end:], self.series)
-
-    def _with(self, entries: bytes, series: tuple[tuple[str, ...], ...]) -> "_Chunk":
-        return _Chunk(self.owner, self.hour, self.number, entries, series)
+        return self._replace(entries=self.entries[:position] + _ENTRY.pack(key, 0, 0, 0) + self.entries[end:])
 
 
 class Ledger:
@@ -100,7 +97,7 @@ class Ledger:
         self._latest = 0  # of the numbers in memory that chunks were given
         self._index = PackedTable(_MARK + _NUMBER)  # the beginning of a key → its chunk; the key itself is there
         self._hours: dict[int, dict[str, tuple[int, ...]]] = {}  # hour → owner → chunks; 0: none
-        self._shared: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._series: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def knows(self, key: str, *owners: str) -> bool:
         """Whether one of `owners` has counted the document of `key`."""
@@ -125,9 +122,9 @@ class Ledger:
             numbers = (*numbers, self._latest)
             self._changes.put(owners, chunk.owner, numbers)
         raw = bytes.fromhex(key)
-        self._changes.put(self._chunks, numbers[-1], self._with_entry(chunk, raw, counted))
+        self._changes.put(self._chunks, numbers[-1], chunk.with_entry(raw, counted, self._shared(counted)))
         self._changes.call(self._index.add, self._index.remove, _place_of(raw, numbers[-1]))
-        self._changes.mark(f"identities/{chunk.name}")
+        self._changes.mark(f"identities/{owner}/{hour}/{chunk.number}")
 
     def displace(self, owner: str, key: str) -> Counted | None:
         """Notes that a document is no longer novel, and tells where it counted."""
@@ -190,7 +187,8 @@ class Ledger:
                 raw = bytes.fromhex(key)
                 if len(raw) != _KEY:
                     raise ValueError(f"a key has {2 * _KEY} hex digits, not {key!r}")
-                chunk = self._with_entry(chunk, raw, at and Counted(at[0], at[1], tuple(at[2])))
+                counted = None if at is None else Counted(at[0], at[1], tuple(at[2]))
+                chunk = chunk.with_entry(raw, counted, self._shared(counted))
         except struct.error as error:
             raise ValueError(str(error)) from error
         return chunk
@@ -208,14 +206,13 @@ class Ledger:
                 return number, at
         return None
 
-    def _with_entry(self, chunk: _Chunk, raw: bytes, counted: Counted | None) -> _Chunk:
-        """`chunk` and one more document; of the names of series there is one copy for all documents."""
+    def _shared(self, counted: Counted | None) -> tuple[str, ...]:
+        """The series that a document counts in; of each list of them there is one copy for all documents."""
         if counted is None:
-            return chunk.with_entry(raw, None)
-        if len(self._shared) >= _SHARED:
-            self._shared.clear()  # costs nothing but memory
-        shared = self._shared.setdefault(counted.series, counted.series)
-        return chunk.with_entry(raw, Counted(counted.second, counted.weight, shared))
+            return ()
+        if len(self._series) >= _SHARED:
+            self._series.clear()  # costs nothing but memory
+        return self._series.setdefault(counted.series, counted.series)
 
     def _take_in(self, numbered: tuple[int, _Chunk]) -> None:
         for key in numbered[1].all_keys():

@@ -52,19 +52,19 @@ class Spread(NamedTuple):
     @classmethod
     def of(cls, document: DocumentSummary) -> Self:
         """The spread of a story of one document."""
-        at = instant(document.published_at)
+        at, reach, is_own = instant(document.published_at), document.reach, document.repost_of is None
         author = blake(f"{document.source}/{document.author or ''}", _AUTHOR_BITS // 8)
         return cls(
-            first=(at, document.identity),
-            last=at,
-            documents=1,
-            reposts=int(document.repost_of is not None),
-            voices=int(document.repost_of is None and (document.reach is None or document.reach >= SMALL_REACH)),
-            news=int(document.kind == "news"),
-            sources=(document.source,),
-            author_hashes=(int.from_bytes(author, "big"),),
-            reach=_NO_REACH if document.reach is None else _ONE_REACH[reach_class(document.reach)],
-            hours=((at // HOUR, 1),),
+            (at, document.identity),
+            at,
+            1,
+            int(not is_own),
+            int(is_own and (reach is None or reach >= SMALL_REACH)),
+            int(document.kind == "news"),
+            (document.source,),
+            (int.from_bytes(author, "big"),),
+            _NO_REACH if reach is None else _ONE_REACH[reach_class(reach)],
+            ((at // HOUR, 1),),
         )
 
     @classmethod

@@ -157,8 +157,8 @@ class StoryMemory:
         if own in self._records:
             linked.add(own)  # this very document began a story already
         if not linked:
-            for thread, span in laid:
-                self._threads.lay(thread, span, own)
+            self._threads.begin(wording, at, own)
+            self._threads.begin(original, at, own)
             self._file(own, at)
             self._put(own, _Record(alone, (wording,), original))
             self._changes.put(self._firsts, identity, own)

@@ -49,7 +49,7 @@ class Threads:
 
     def near(self, thread: Thread, at: int) -> list[Run]:
         """The runs of `thread` within the gap of the instant `at`."""
-        runs = self._of(thread)
+        runs = self._wordings.get(thread) if isinstance(thread, str) else self._of(thread)
         if not runs:
             return []  # as for nearly every document
         gap = self._gap
@@ -82,13 +82,23 @@ class Threads:
         """When `story` was told in `thread`: (start, end) in order."""
         return sorted((run.start, run.end) for run in self._of(thread) if run.story == story)
 
+    def begin(self, thread: Thread, at: int, story: str) -> None:
+        """Makes the instant `at` a run of a thread that has none near it."""
+        if isinstance(thread, bytes):
+            self._journal.call(self._originals.add, self._originals.remove, _packed(thread, at, at, story))
+        else:
+            runs = self._wordings.get(thread, _NONE)
+            self._journal.put(self._wordings, thread, (*runs, Run(at, at, story)))
+        self._newest = max(self._newest, at)
+
     def lay(self, thread: Thread, span: tuple[int, int], story: str) -> None:
         """Makes `span` a run of `thread` in `story`, in place of the runs that it covers."""
-        run, runs = Run(*span, story), self._of(thread)
+        start, end = span
+        run, runs = Run(start, end, story), self._of(thread)
         if run not in runs:
-            apart = [other for other in runs if other.end < run.start or other.start > run.end]
+            apart = [other for other in runs if other.end < start or other.start > end]
             self._put(thread, runs, (*apart, run))
-        self._newest = max(self._newest, run.end)
+        self._newest = max(self._newest, end)
 
     def hand_over(self, thread: Thread, story: str, heir: str) -> int:
         """Makes the runs of `story` in `thread` those of `heir`; the instant at which the first of them ended."""
@@ -110,7 +120,7 @@ class Threads:
         """Takes in a run of a restored story. Raises ValueError for what is no thread, or no story."""
         run = Run(start, end, story)
         if isinstance(thread, bytes):
-            self._originals.add(_packed(thread, run))
+            self._originals.add(_packed(thread, *run))
         else:
             if thread not in self._wordings:
                 self._neighbours.add(thread)
@@ -130,10 +140,10 @@ class Threads:
         if isinstance(thread, bytes):
             for run in before:
                 if run not in after:
-                    journal.call(originals.remove, originals.add, _packed(thread, run))
+                    journal.call(originals.remove, originals.add, _packed(thread, *run))
             for run in after:
                 if run not in before:
-                    journal.call(originals.add, originals.remove, _packed(thread, run))
+                    journal.call(originals.add, originals.remove, _packed(thread, *run))
         elif after:
             journal.put(self._wordings, thread, after)
         else:
@@ -162,8 +172,8 @@ def split(originals: bytes) -> list[bytes]:
     return [originals[at : at + ORIGINAL] for at in range(0, len(originals), ORIGINAL)]
 
 
-def _packed(original: bytes, run: Run) -> bytes:
-    return original + _RUN.pack(run.start, run.end, bytes.fromhex(run.story))
+def _packed(original: bytes, start: int, end: int, story: str) -> bytes:
+    return original + _RUN.pack(start, end, bytes.fromhex(story))
 
 
 def _unpacked(packed: bytes) -> Run:
