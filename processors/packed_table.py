@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 _MARK: Final = 4
-_BUCKET: Final = 192  # bytes on average: what is below 512 is quickly allocated; a string of its own costs forty
+_BUCKET: Final = 256  # bytes on average; a string of its own costs forty
 
 
 class PackedTable:

@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from soak import grows, judged
+from soak import grows, judged, remembered
 
 SECONDS = [5.0 * number for number in range(270)]
 
@@ -35,3 +35,16 @@ def test_what_is_missing_or_ended_is_told() -> None:
     report = judged(looks, 100, 99, {"index": 1})
     assert report["faults"] == ["100 documents were sent, 99 are in the index", "index ended by itself 1 times"]
     assert judged(looks, 100, 100, {})["faults"] == []
+
+
+def test_detect_alone_may_grow_by_what_it_has_to_remember_and_by_no_more() -> None:
+    due = remembered(2 * 100 * 3600)
+    assert 96 < due < 97, "a mention and a wide record of each document, at 100 documents a second"
+
+    def found(service: str, an_hour: float) -> list[str]:
+        looks = [{"seconds": s, f"{service} memory": 200 + an_hour * s / 3600} for s in SECONDS]
+        faults: list[str] = judged(looks, 100, 100, {}, due)["faults"]
+        return faults
+
+    assert found("detect", due) == []
+    assert len(found("detect", due + 30)) == len(found("index", due)) == 1

@@ -1,6 +1,8 @@
 """Near-duplicates collapse into stories, whatever the order of arrival."""
 
+import hashlib
 import json
+import tracemalloc
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
@@ -340,3 +342,21 @@ def test_a_text_told_every_day_for_a_year_stays_small() -> None:
     (piece,) = stories.pieces().values()
     assert piece["spread"]["documents"] == 365
     assert len(canonical_json(piece)) < 2048
+
+
+def test_a_copy_costs_little_more_than_a_counter() -> None:
+    texts = [
+        " ".join(hashlib.sha256(str(number).encode()).hexdigest()[i : i + 7] for i in range(9)) for number in range(100)
+    ]
+    memory, traced = Stories(), []
+    tracemalloc.start()
+    try:
+        for copy in range(90):
+            for number, text in enumerate(texts):
+                memory.add(document(f"{number}-{copy}", text, copy / 60))
+            memory.changed()
+            traced.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert len(memory) == len(texts)
+    assert (traced[-1] - traced[20]) / (69 * len(texts)) < 80
