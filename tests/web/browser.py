@@ -75,9 +75,9 @@ class Browser:
         self.driver.get(self.address + path)
 
     def picture(self, name: str) -> None:
-        """Keep what the page looks like, where somebody wants to look: in the folder that TOCSIN_PICTURES names."""
-        if folder := os.environ.get("TOCSIN_PICTURES"):
-            self.driver.save_screenshot(str(Path(folder) / f"{name.replace(' ', '-')[:60]}.png"))
+        """Keep what the page looks like, where somebody wants to look: in the folder that PAGE_PICTURES names."""
+        if folder := os.environ.get("PAGE_PICTURES"):
+            self.driver.save_screenshot(str(Path(folder) / f"{name.replace(' ', '-')}.png"))
 
     def until(self, look: Callable[[], T], what: str) -> T:
         """What `look` finds, once it finds something."""

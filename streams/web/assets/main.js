@@ -89,7 +89,7 @@ function showLine() {
     notice.dataset.said = mark;
     notice.hidden = !broken && !held.length;
     notice.classList.toggle("notice-held", !broken);
-    if (broken) replace(notice, h("strong", {}, t(live.line)), " ", t("last-known"), live.trouble && h("span", { class: "small" }, " ", plain(live.trouble)));
+    if (broken) replace(notice, h("strong", {}, t(live.line)), " · ", t("last-known"), live.trouble && h("span", { class: "small" }, " ", plain(live.trouble)));
     else replace(notice, held.length > 0 && [h("strong", {}, t("held-up")), " ", held.join(" · ")]);
   }
   const open = now ? now.incidents.filter((incident) => !incident.muted_until && incident.tier !== "watch").length : 0;

@@ -45,7 +45,7 @@ export const words = {
   "fresh-sources-more": "{fresh} 个正常，{silent} 个静默", "canary": "探针", "canary-more": "距上一次走完全程",
   "canary-none": "没有收到", "run": "本次运行", "run-more": "{done} / {total} 条记录 · {rate} 条/秒", "run-total": "{n} 条记录", "run-ended": "已完成", "all-quiet": "一切平静",
   "pulse": "市场脉搏", "pulse-more": "过去 {hours} 小时各公司与主题有多不寻常",
-  "pulse-legend": "意外度", "pulse-explained": "3 表示平均每 1,000 小时才偶然出现一次", "pulse-none": "还没有读到任何内容。",
+  "pulse-legend": "意外度", "pulse-explained": "3 表示平均每 1,000 小时才偶然出现一次", "pulse-none": "暂无：每个小时结束后才计入。",
   "all-topics": "全部", "all-companies": "所有公司", "pulse-cell": "{name}：意外度 {surprise}，{documents} 条中 {negative} 条负面",
   "sources": "来源", "documents-24h": "24 小时", "latest": "最新", "source": "来源", "silent": "静默",
   "alarm": "{tier}：{name}", "dismiss": "关闭",
