@@ -15,18 +15,19 @@ if TYPE_CHECKING:
 
 
 class RunProgress:
-    """How far the run has come, for the console: what its `board` says once there is one."""
+    """How far the run has come, for the console: what its `board` says once there is one; and whether all of it is
+    `invented`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, invented: bool = False) -> None:
+        self.invented = invented
         self.board: Board | None = None
         self.ended = False
 
     def __call__(self) -> dict[str, Any]:
         """See `streams.web.context.Run`."""
         board = self.board
-        if board is None:
-            return {"done": 0, "total": None, "rate": 0, "ended": False}
-        return {"done": board.done, "total": board.total, "rate": round(board.rate), "ended": self.ended}
+        done, total, rate = (board.done, board.total, round(board.rate)) if board else (0, None, 0)
+        return {"done": done, "total": total, "rate": rate, "ended": self.ended, "invented": self.invented}
 
 
 @contextmanager

@@ -56,7 +56,7 @@ def run_demo(
     console = console or terminal.console()
     labeller = labeller or embedded_labeller(settings)
     store = _fresh_store(out)
-    progress = RunProgress()
+    progress = RunProgress(invented=not files)
     with ExitStack() as stack:
         stack.callback(store.close)
         server = stack.enter_context(served(settings, out / STORE, progress)) if page else None

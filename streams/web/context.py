@@ -21,7 +21,7 @@ from streams.web.stores import Stores
 _REMEMBERED: Final = timedelta(days=90)
 
 Run = Callable[[], dict[str, Any]]
-"""How far a run that goes on beside the console has come: `done`, `total`, `rate`, `ended`."""
+"""How far a run that goes on beside the console has come: `done`, `total`, `rate`, `ended`; whether it is `invented`."""
 
 
 @dataclass

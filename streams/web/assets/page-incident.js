@@ -62,8 +62,8 @@ function head(view, latest, state, reload) {
     h(
       "p",
       { class: "faint" },
-      t("opened"), " ", h("time", { datetime: latest.opened_at }, fullMoment(latest.opened_at)), " · ",
-      latest.continued_by ? h("a", { href: `#/incident/${encodeURIComponent(latest.continued_by)}` }, t("event-continued")) : [t(`event-${latest.event}`), " ", h("time", { datetime: latest.at }, moment(latest.at))],
+      t("opened"), " ", h("time", { datetime: latest.opened_at }, fullMoment(latest.opened_at)), latest.event !== "open" && " · ",
+      latest.continued_by ? h("a", { href: `#/incident/${encodeURIComponent(latest.continued_by)}` }, t("event-continued")) : latest.event !== "open" && [t(`event-${latest.event}`), " ", h("time", { datetime: latest.at }, moment(latest.at))],
       acknowledged && [" · ✓ ", t("acknowledged", { who: plain(acknowledged.by), ago: ago(acknowledged.at, new Date()) })],
       assignee && [" · ", t("assigned-to", { who: plain(assignee) })],
       view.muted_until && [" · ", t("muted-until", { at: moment(view.muted_until) })],

@@ -98,7 +98,7 @@ function drawRun(run) {
     t("run"),
     run.ended ? t("run-ended") : `${number(100 * share)} %`,
     run.ended || !run.total ? t("run-total", { n: number(run.total ?? run.done) }) : t("run-more", { done: number(run.done), total: number(run.total), rate: number(run.rate) }),
-    h("progress", { max: 1, value: run.ended ? 1 : share, "aria-label": t("run") }),
+    [h("progress", { max: 1, value: run.ended ? 1 : share, "aria-label": t("run") }), run.invented && h("p", { class: "faint" }, t("run-invented"))],
   );
 }
 

@@ -43,7 +43,7 @@ export const words = {
   "open-figure": "Open incidents", "per-minute": "Documents a minute", "per-minute-more": "last 15 minutes; below, 24 hours",
   "most-unusual": "Most unusual", "most-unusual-more": "surprise {n}", "fresh-sources": "Sources",
   "fresh-sources-more": "{fresh} fresh, {silent} silent", "canary": "Canary", "canary-more": "since the last one came through",
-  "canary-none": "not heard", "run": "This run", "run-more": "{done} of {total} records · {rate}/s", "run-total": "{n} records", "run-ended": "complete", "all-quiet": "all quiet",
+  "canary-none": "not heard", "run": "This run", "run-more": "{done} of {total} records · {rate}/s", "run-total": "{n} records", "run-ended": "complete", "run-invented": "Invented: none of it ever happened.", "all-quiet": "all quiet",
   "pulse": "Market pulse", "pulse-more": "How unusual the last {hours} hours were, by company and topic",
   "pulse-legend": "surprise", "pulse-explained": "3 means once in 1,000 hours by chance", "pulse-none": "Nothing yet: an hour is counted once it is over.",
   "all-topics": "All", "all-companies": "All companies", "pulse-cell": "{name}: surprise {surprise}, {negative} of {documents} negative",

@@ -43,7 +43,7 @@ export const words = {
   "open-figure": "未结束事件", "per-minute": "每分钟文档数", "per-minute-more": "最近 15 分钟；下图为 24 小时",
   "most-unusual": "最不寻常", "most-unusual-more": "意外度 {n}", "fresh-sources": "来源",
   "fresh-sources-more": "{fresh} 个正常，{silent} 个静默", "canary": "探针", "canary-more": "距上一次走完全程",
-  "canary-none": "没有收到", "run": "本次运行", "run-more": "{done} / {total} 条记录 · {rate} 条/秒", "run-total": "{n} 条记录", "run-ended": "已完成", "all-quiet": "一切平静",
+  "canary-none": "没有收到", "run": "本次运行", "run-more": "{done} / {total} 条记录 · {rate} 条/秒", "run-total": "{n} 条记录", "run-ended": "已完成", "run-invented": "内容纯属虚构，从未发生。", "all-quiet": "一切平静",
   "pulse": "市场脉搏", "pulse-more": "过去 {hours} 小时各公司与主题有多不寻常",
   "pulse-legend": "意外度", "pulse-explained": "3 表示平均每 1,000 小时才偶然出现一次", "pulse-none": "暂无：每个小时结束后才计入。",
   "all-topics": "全部", "all-companies": "所有公司", "pulse-cell": "{name}：意外度 {surprise}，{documents} 条中 {negative} 条负面",
