@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv
 
-.PHONY: venv demo stack test bench joints proof fuzz faults soak check encoder train lock clean help
+.PHONY: venv demo stack test bench joints watch proof fuzz faults soak check encoder train lock clean help
 help:                  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 16
 
@@ -51,6 +51,9 @@ bench: .venv/.dev      ## every benchmark of the service in one run, a quarter o
 
 joints: .venv/.dev     ## everything that needs the real servers: the whole stream, and each part killed, frozen and cut off
 	$(BIN)/pytest -n 2 --dist loadgroup -m joint --durations=30
+
+watch: .venv/.dev      ## tweets of 2014 at 3,600 times their speed through the real servers, the console open: pictures in out/watch, SPEED=4500
+	$(BIN)/python tests/web/watch_replay.py out/watch $(if $(SPEED),--speed $(SPEED))
 
 proof: .venv/.dev      ## news and tweets through the real servers, services killed meanwhile: DOCUMENTS=3000 KILLS=5 LABELS=DIR
 	PYTHONPATH=. $(BIN)/python tests/faults/prove.py $(if $(DOCUMENTS),--documents $(DOCUMENTS)) $(if $(KILLS),--kills $(KILLS)) \

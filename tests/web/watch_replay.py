@@ -9,6 +9,7 @@ stack is up. Ends with 1 where the browser complained or asked elsewhere, or whe
 import argparse
 import gzip
 import json
+import os
 import subprocess
 import sys
 import time
@@ -36,7 +37,7 @@ def main() -> int:
     """Feed and look; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("TOCSIN_DATA", "../shared/data")))
     parser.add_argument("--since", default="2014-05-15")
     parser.add_argument("--until", default="2014-06-06")
     parser.add_argument("--speed", type=float, default=3600)
@@ -92,6 +93,7 @@ def _watch(browser: Browser, out: Path, feed: list[str], lines: list[bytes], spe
                 ended = time.monotonic()
             began, rings = _look(browser, out, first, speed, began, over=ended is not None)
             rang = max(rang, rings)
+    _tour(browser, out)
     browser.collect()
     elsewhere = [url for url in browser.requests if not url.startswith((browser.address, "data:", "about:"))]
     _say(f"complaints: {browser.complaints}; asked elsewhere: {elsewhere}; feed ended with {feeding.returncode}")
@@ -124,6 +126,20 @@ def _look(
         f"{takes['JSEventListeners']:.0f} listeners {notice!r}"
     )
     return began, len(tiers) + now["closed_count"]
+
+
+def _tour(browser: Browser, out: Path) -> None:
+    """Pictures of the loudest incident at the end, of its trend, and of the status."""
+    now = browser.run("return import('/assets/live.js').then(module => module.live.now)")
+    loudest = next(iter(now["incidents"] + now["closed"]), None)
+    places = {"status": "#/status"}
+    if loudest:
+        places |= {"incident": f"#/incident/{loudest['incident']}", "trend": f"#/series/{loudest['series']}"}
+    for name, place in places.items():
+        browser.run("location.hash = arguments[0]", place)
+        browser.one("main .panel")
+        time.sleep(3)  # charts are drawn, words are explained
+        browser.driver.save_screenshot(str(out / f"{name}.png"))
 
 
 def measures(browser: Browser) -> dict[str, float]:
