@@ -7,10 +7,11 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psutil
@@ -69,24 +70,30 @@ class Live:
 
 
 @pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def live() -> Iterator[Live]:
     missing = [tool for tool in ("java", "mvn") if shutil.which(tool) is None]
     if missing:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"the servers need {' and '.join(missing)}")
-    folder = tmp_path_factory.mktemp("live")
-    for place in (folder, *folder.parents[:2]):
-        place.chmod(0o755)  # Elasticsearch of root's runs as another user
-    write_repository(folder / "models", DEFAULT_MODEL, "python", "cpu", threads=1)
-    for version in (folder / "models" / MODEL_NAME).glob("*/model.py"):
+    with TemporaryDirectory(prefix="tocsin-live-") as place:
+        folder = Path(place)
+        folder.chmod(0o755)  # Elasticsearch of root's runs as another user
+        with running_in(folder) as running:
+            yield running
+
+
+@contextmanager
+def running_in(folder: Path) -> Iterator[Live]:
+    """The whole service, with a document a second."""
+    models, file, sources = folder / "models", folder / "desk-wire.jsonl", folder / "sources.toml"
+    write_repository(models, DEFAULT_MODEL, "python", "cpu", threads=1)
+    for version in (models / MODEL_NAME).glob("*/model.py"):
         shutil.copy(INSTANT_MODEL, version)
-    file, sources = folder / "desk-wire.jsonl", folder / "sources.toml"
     file.touch()
     sources.write_text(
         f'[[source]]\nname = "desk-wire"\nkind = "news"\npath = "{file}"\nlicence = "L"\npurpose = "P"\n'
     )
     own = {"kafka.prefix": "live", "elasticsearch.prefix": "live", "collect.sources": str(sources)}
     options = [word for name, value in own.items() for word in ("--set", f"{name}={value}")]
-    models = folder / "models"
     with Stack(folder / "stack", Ports.picked(), models=models, service_options=options, service_names=NAMES) as stack:
         stack.up()
         flags = {**stack.settings, **own}
