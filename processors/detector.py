@@ -17,8 +17,9 @@ from processors.messages import Alert, DocumentSummary, Mention, SeriesPoint, Ti
 from processors.owners import STORY, TERMS, Owners
 from processors.past import Progress, Series, model_of
 from processors.points import point_of
+from processors.records import Record, record_of
 from processors.seasons import DAY, HOUR, utc_offset
-from processors.series import WIDE, owner_of, series_of_mention, series_of_wide
+from processors.series import owner_of
 from processors.state import Changes, Store, Table
 from processors.stories import Sighting
 
@@ -37,16 +38,6 @@ class Outcomes(NamedTuple):
 
 
 _NOTHING: Final = Outcomes()
-
-
-class _Record(NamedTuple):
-    """A mention or a wide record, as the counting sees it."""
-
-    owner: str
-    series: tuple[str, ...]
-    sector: str
-    time_zone: str
-    document: DocumentSummary
 
 
 class Detector:
@@ -105,12 +96,11 @@ class Detector:
         try:
             if isinstance(event, Tick):
                 outcomes = self._tick(clock)
-            elif isinstance(event, Mention):
-                outcomes = self._mention(event, clock)
             elif isinstance(event, Unlabelled):
                 outcomes = self._pass_over(event, clock)
             else:
-                outcomes = self._wide(event, clock)
+                record = record_of(event, self._settings.max_companies)
+                outcomes = _NOTHING if record is None else self._count(record, clock)
         except BaseException:
             self._rollback()
             raise
@@ -176,18 +166,6 @@ class Detector:
         detector._rebuild()
         return detector
 
-    def _mention(self, mention: Mention, clock: Clock) -> Outcomes:
-        if mention.companies_in_document > self._settings.max_companies:
-            return _NOTHING
-        series = series_of_mention(mention)
-        return self._count(_Record(series[0], series, mention.sector, mention.time_zone, mention.document), clock)
-
-    def _wide(self, record: WideRecord, clock: Clock) -> Outcomes:
-        series = series_of_wide(record)
-        if len(record.companies) > self._settings.max_companies:
-            series = tuple(name for name in series if not name.startswith("sector:"))
-        return self._count(_Record(WIDE, series, "", _UTC, record.document), clock)
-
     def _pass_over(self, document: Unlabelled, clock: Clock) -> Outcomes:
         """Remember an identity as long as a counted one, so that it never counts."""
         second, reached = _instants(document.published_at, clock)
@@ -197,7 +175,7 @@ class Detector:
         self._ledger.add(_UNLABELLED, key, (second if reached is None else max(second, reached)) // HOUR, None)
         return Outcomes(changed=self._changes.commit())
 
-    def _count(self, record: _Record, clock: Clock) -> Outcomes:
+    def _count(self, record: Record, clock: Clock) -> Outcomes:
         """Count a document that is neither late nor known."""
         document = record.document
         second, reached = _instants(document.published_at, clock)
@@ -244,7 +222,7 @@ class Detector:
             self._owners.learn(record.owner, document)
         return Outcomes(tuple(alerts), points, self._changes.commit())
 
-    def _begin(self, record: _Record, second: int, at: int, model: str) -> None:
+    def _begin(self, record: Record, second: int, at: int, model: str) -> None:
         """Makes ready all that the record counts in, and notes that the feed is alive. A source is alive when it is
         heard, however long before that it published."""
         for name in record.series:
