@@ -1,6 +1,6 @@
 """Event time: the clock that only ticks move, and the buckets that it closes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -18,12 +18,12 @@ class Clock:
     heard: tuple[tuple[str, datetime], ...] = ()
     silent_until: datetime | None = None
 
-    @property
-    def now(self) -> datetime | None:
-        """The minimum over the origins, in UTC; None while one of them has not been heard."""
-        if len(self.heard) < len(self.origins):
-            return None
-        return min([at for _, at in self.heard])
+    now: datetime | None = field(init=False, repr=False, compare=False)
+    """The minimum over the origins, in UTC; None while one of them has not been heard. Asked with every record."""
+
+    def __post_init__(self) -> None:
+        is_heard = len(self.heard) >= len(self.origins)
+        object.__setattr__(self, "now", min([at for _, at in self.heard], default=None) if is_heard else None)
 
     def standing(self, at: datetime) -> "Clock":
         """A clock that stands at an instant, and is as silent."""

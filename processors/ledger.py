@@ -102,8 +102,10 @@ class Ledger:
     def knows(self, key: str, *owners: str) -> bool:
         """Whether one of `owners` has counted the document of `key`."""
         raw = bytes.fromhex(key)
+        if not self._index.find(raw[:_MARK]):
+            return False  # as for nearly every document
         numbers = self._candidates(raw)
-        return bool(numbers) and any(self._find(owner, raw, numbers) is not None for owner in owners)
+        return any(self._find(owner, raw, numbers) is not None for owner in owners)
 
     def get(self, owner: str, key: str) -> Counted | None:
         """Where a novel document counts; None when it is unknown, or not (any more) novel."""
