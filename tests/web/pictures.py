@@ -13,7 +13,7 @@ from pathlib import Path
 from browser import Browser
 from web_console import settings_for
 
-from processors.messages import Alert
+from processors.messages import TIERS, Alert
 from streams.sqlite_store import STORE, SqliteStore
 from streams.store import AlertQuery, DocumentQuery
 from streams.web.app import application
@@ -45,7 +45,8 @@ def main(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / STORE
         alerts = cut(folder, path)
-        shown = next(alert for alert in alerts if alert.series == "company:UPS")
+        surges = [alert for alert in alerts if alert.company == "UPS" and alert.kind == "sentiment"]
+        shown = max(surges, key=lambda alert: (TIERS.index(alert.tier), -alert.chance_per_year))
         settings = settings_for(path)
         context = Context(settings, Stores(lambda: SqliteStore(path, create=False)))
         with WebServer(application(context), settings.web, or_next=True) as server:

@@ -2,7 +2,7 @@
 
 Run: ``python tests/web/watch_replay.py OUT [--since DAY] [--until DAY] [--speed 3600] [--stack FOLDER]``. The tweets of 2014
 between the days (UTC) are fed; each look at the page tells what it shows, how far that is behind the feed, and what the page
-takes. OUT gets a screenshot a look. The servers are its own, with the shipped model in Triton, unless it is told where a
+takes. OUT gets a screenshot a look, and one of each alarm that the page tells. The servers are its own, with the shipped model in Triton, unless it is told where a
 stack is up. Ends with 1 where the browser complained or asked elsewhere, or where nothing rang.
 """
 
@@ -31,6 +31,12 @@ from streams.topics_admin import create_topics
 _EVERY = 20.0
 _SETTLING = 15.0
 """After the end of the feed, for what is under way."""
+_NOTE_ALARMS = """
+window.alarms = [];
+import('/assets/live.js').then((live) => live.listen((event, incident) => {
+  if (event === 'alarm') window.alarms.push(`${incident.tier} ${incident.series}`);
+}));
+"""
 
 
 def main() -> int:
@@ -84,31 +90,43 @@ def _watch(browser: Browser, out: Path, feed: list[str], lines: list[bytes], spe
     """Look at the page while `feed` sends `lines`, and a little longer."""
     first = _published(lines[0])
     _say(f"{len(lines):,} tweets from {first:%d %b %H:%M} on, at {speed:,.0f} times their speed")
-    rang = 0
+    rang: list[str] = []
+    browser.run(_NOTE_ALARMS)
     with subprocess.Popen(feed, stdout=subprocess.DEVNULL) as feeding:
         began = ended = None
         while ended is None or time.monotonic() < ended + _SETTLING:
-            time.sleep(_EVERY if ended is None else _SETTLING)
+            until = time.monotonic() + (_EVERY if ended is None else _SETTLING)
+            while time.monotonic() < until:
+                rang += _alarms(browser, out, len(rang))
+                time.sleep(1)
             if ended is None and feeding.poll() is not None:
                 ended = time.monotonic()
-            began, rings = _look(browser, out, first, speed, began, over=ended is not None)
-            rang = max(rang, rings)
+            began = _look(browser, out, first, speed, began, over=ended is not None)
     _tour(browser, out)
     browser.collect()
     elsewhere = [url for url in browser.requests if not url.startswith((browser.address, "data:", "about:"))]
+    _say(f"{len(rang)} alarms: {', '.join(rang)}")
     _say(f"complaints: {browser.complaints}; asked elsewhere: {elsewhere}; feed ended with {feeding.returncode}")
     return int(bool(browser.complaints or elsewhere or feeding.returncode or not rang))
 
 
+def _alarms(browser: Browser, out: Path, before: int) -> list[str]:
+    """What the page has told to ring, after the first `before`."""
+    new: list[str] = browser.run("return (window.alarms ?? []).slice(arguments[0])", before)
+    if new:
+        browser.driver.save_screenshot(str(out / f"alarm-{before + 1}.png"))
+        _say(f"rings: {', '.join(new)}")
+    return new
+
+
 def _look(
     browser: Browser, out: Path, first: datetime, speed: float, began: float | None, *, over: bool
-) -> tuple[float | None, int]:
-    """Tell of one look; when (monotonic) the feed must have begun at the latest, by all looks, and how many incidents there
-    were."""
+) -> float | None:
+    """Tell of one look; when (monotonic) the feed must have begun at the latest, by all looks."""
     now: dict[str, Any] | None = browser.run("return import('/assets/live.js').then(module => module.live.now)")
     if now is None or now["latest"] is None:
         _say("nothing yet")
-        return began, 0
+        return began
     at = datetime.fromisoformat(now["at"])
     implied = time.monotonic() - (at - first).total_seconds() / speed
     began = implied if began is None else min(began, implied)
@@ -125,7 +143,7 @@ def _look(
         f"{'' if over else f'{behind:.1f} s behind; '}{takes['JSHeapUsedSize'] / 1e6:.1f} MB, {takes['Nodes']:.0f} nodes, "
         f"{takes['JSEventListeners']:.0f} listeners {notice!r}"
     )
-    return began, len(tiers) + now["closed_count"]
+    return began
 
 
 def _tour(browser: Browser, out: Path) -> None:

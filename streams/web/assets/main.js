@@ -108,6 +108,7 @@ function heldUp(all) {
 
 /** What the page shows and its moment: the present, history that is being replayed, or its end. */
 function standing(now) {
+  if (now.run && !now.latest) return [t("replay")]; // nothing was read yet
   if (now.live && !now.run) return [t("live"), `${clock(now.at)} UTC`];
   return [t(now.moving && !now.run?.ended ? "replay" : "history"), moment(now.at)];
 }

@@ -46,7 +46,7 @@ function draw(status) {
       h(
         "div",
         {},
-        h("section", { class: "panel", "aria-label": t("services") }, h("h2", {}, t("services")), status.services ? services(status.services) : h("p", { class: "faint" }, t("services-none")), h("p", { class: "faint small" }, t("store"), ": ", plain(status.store))),
+        h("section", { class: "panel", "aria-label": t("services") }, h("h2", {}, t("services")), status.services ? services(status.services, status.live) : h("p", { class: "faint" }, t("services-none")), h("p", { class: "faint small" }, t("store"), ": ", plain(status.store))),
         h("section", { class: "panel", "aria-label": t("sources") }, h("h2", {}, t("sources")), table([t("source"), t("latest"), t("documents-24h")], status.sources.map((source) => [foreign(source.source), ago(source.latest, status.at), number(source.documents)]))),
       ),
       h(
@@ -59,13 +59,13 @@ function draw(status) {
   ];
 }
 
-function services(found) {
-  const state = (one) => (one.unknown ? h("span", { class: "bad" }, t("away", { why: plain(one.unknown) })) : one.ready ? h("span", { class: "good" }, "✓ ", t("ready")) : h("span", { class: "bad" }, t("waits", { what: plain(one.waiting_for ?? "") })));
-  const behind = Array.isArray(found.lag) ? found.lag : [];
+function services(found, live) {
+  const state = (name, one) => (one.unknown && name === "clock" && !live ? h("span", { class: "faint" }, t("clock-history")) : one.unknown ? h("span", { class: "bad" }, t("away", { why: plain(one.unknown) })) : one.ready ? h("span", { class: "good" }, "✓ ", t("ready")) : h("span", { class: "bad" }, t("waits", { what: plain(one.waiting_for ?? "") })));
+  const behind = (Array.isArray(found.lag) ? found.lag : []).filter((one) => one.lag);
   return [
-    table([t("service"), t("status")], Object.entries(found.services).map(([name, one]) => [name, state(one)])),
+    table([t("service"), t("status")], Object.entries(found.services).map(([name, one]) => [name, state(name, one)])),
     h("h3", {}, t("lag")),
-    behind.length ? table([t("service"), t("partition"), t("lag")], behind.filter((one) => one.lag).map((one) => [one.service, `${plain(one.topic)}/${one.partition}`, number(one.lag ?? 0)])) : h("p", { class: "faint" }, plain(found.lag?.unknown ?? "0")),
+    behind.length ? table([t("service"), t("partition"), t("lag")], behind.map((one) => [one.service, `${plain(one.topic)}/${one.partition}`, number(one.lag ?? 0)])) : h("p", { class: "faint" }, found.lag?.unknown ? plain(found.lag.unknown) : t("lag-none")),
   ];
 }
 

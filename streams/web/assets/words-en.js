@@ -93,10 +93,10 @@ export const words = {
   "company-topic": "Company and topic",
   "find": "Find", "export": "Export CSV", "more": "More", "found-none": "Nothing was found. Fewer words or a longer range may help.", "found": "{n} shown, newest first", "status-field": "Labels", "labelled": "labelled",
 
-  "documents": "Documents", "points": "Series points", "alerts": "Alerts", "late": "late", "refused": "Refused", "refused-none": "Nothing was refused.",
+  "documents": "Documents", "points": "Series points", "alerts": "alerts", "late": "late", "refused": "Refused", "refused-none": "Nothing was refused.",
   "reason": "Reason", "count": "Count", "services": "Services", "services-none": "A run in one process: there are no services to ask.",
   "ready": "ready", "waits": "waits: {what}", "away": "away: {why}", "lag": "Waiting", "service": "Service", "partition": "Partition", "store": "Store",
-  "freshness": "Freshness", "of-history": "history, up to",
+  "freshness": "Freshness", "of-history": "History", "clock-history": "not needed: history brings its own time", "lag-none": "Nothing waits.",
 
   "desk-title": "Desk", "desk-more": "What you watch, and how many false alarms a day you put up with, decide which incidents pass.",
   "watch-list": "Watch-list", "add": "Add", "watch-none": "Empty: add companies, topics or sectors.", "budget": "False alarms a day, at most",
