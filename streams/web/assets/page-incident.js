@@ -12,6 +12,7 @@ const HOUR = 3600e3;
 
 export function incidentPage(content, id, _query, state) {
   let current = null;
+  state.thanked = null;
   replace(content, waiting());
   const load = async () => {
     try {
@@ -318,14 +319,16 @@ function terms(alert) {
 }
 
 function judgement(view, latest, state, reload) {
-  const place = h("div", { class: "action-place" });
+  const thanks = () => h("p", { class: "thanks", role: "status" }, t("feedback-thanks"));
+  const place = h("div", { class: "action-place" }, state.thanked === view.incident && thanks()); // drawn anew once it is read back
   const note = h("input", { maxlength: 2000, "aria-label": t("note"), placeholder: t("note") });
   const send = async (kind) => {
     const by = await whoActs(state, place);
     try {
       await post("/v1/feedback", { incident: view.incident, kind, by, note: note.value.trim() });
+      state.thanked = view.incident;
       await reload();
-      replace(document.querySelector(".feedback .action-place") ?? place, h("p", { class: "thanks", role: "status" }, t("feedback-thanks")));
+      replace(document.querySelector(".feedback .action-place") ?? place, thanks());
     } catch (error) {
       replace(place, failure(error));
     }
