@@ -117,10 +117,15 @@ class Threads:
         return True
 
     def restore(self, thread: Thread, start: int, end: int, story: str) -> None:
-        """Takes in a run of a restored story. Raises ValueError for what is no thread, or no story."""
+        """Takes in a run of a restored story. Raises ValueError for what is no thread, no instant or no story."""
         run = Run(start, end, story)
         if isinstance(thread, bytes):
-            self._originals.add(_packed(thread, *run))
+            if len(thread) != ORIGINAL or len(bytes.fromhex(story)) != ORIGINAL:
+                raise ValueError(f"{thread.hex()} in {story} is no original of a story")
+            try:
+                self._originals.add(_packed(thread, *run))
+            except struct.error as error:
+                raise ValueError(f"{start}, {end} are no instants") from error
         else:
             if thread not in self._wordings:
                 self._neighbours.add(thread)

@@ -17,6 +17,7 @@ from streams.service_settings import KafkaSettings
 from streams.topics import OVERHEAD_BYTES
 
 BOOTSTRAP_MS: Final = 5_000
+CONNECTING_MS: Final = 20
 LARGEST: Final = MAX_MESSAGE_BYTES + OVERHEAD_BYTES
 
 
@@ -132,15 +133,16 @@ def _finish_joins(consumer: KafkaConsumer) -> None:
 
 
 def _wait_for_brokers(producer: KafkaProducer) -> None:
-    """Have `producer` sleep until it is time to try a broker again.
+    """Have `producer` sleep until it is time to try a broker again, or for a moment while one is tried.
 
-    The client counts that time in seconds and its sender takes them for milliseconds: while a broker is away it looks
+    The client counts that time in seconds and its sender takes them for milliseconds, and to it there is none to wait
+    while a connection is made, to a frozen broker for many seconds: while a broker is away it looks
     hundreds of times a second at all that waits: over half a core, where many records do. Seen in kafka-python 3.0.12; this can go once
     ``tests/services/test_producer_at_rest.py`` finds that the client needs it no more.
     """
     client = producer._sender._client
     seconds = client.connection_delay
-    client.connection_delay = lambda node: 1000 * seconds(node)
+    client.connection_delay = lambda node: max(1000 * seconds(node), CONNECTING_MS)
 
 
 def _connection(settings: KafkaSettings) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -94,8 +93,8 @@ def distinct(
     its answer stands. So reposts, a tenth of a calm day's texts and most of a storm's, cost nothing: a text's labels do not depend on
     its neighbours."""
     places: dict[tuple[str, tuple[Span, ...]], int] = {}
-    spans = map(tuple, names) if names else repeat(())
-    found = [places.setdefault((text, own), len(places)) for text, own in zip(texts, spans, strict=False)]
+    spans: list[tuple[Span, ...]] = [tuple(own) for own in names] if names else [()] * len(texts)
+    found = [places.setdefault((text, own), len(places)) for text, own in zip(texts, spans, strict=True)]
     return [text for text, _ in places], [own for _, own in places], found
 
 

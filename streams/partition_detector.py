@@ -28,8 +28,9 @@ from streams.topics import CANARY, TICK, UNLABELLED
 LogName = Literal["mentions", "wide"]
 Outcome = Fate | Literal["canary", "unlabelled", "dead-letter"]
 
-FORMER_AT_ONCE: Final = 2000
-"""Pieces of the version before that are written anew with a saving: it is one transaction, which has to end in seconds."""
+FORMER_BYTES: Final = 8 * 2**20
+"""Of pieces of the version before, about so many are written anew with a saving: it is one transaction, which has to end
+in seconds."""
 
 STATE_MENDED_BY: Final = "`tocsin run detect --rebuild` builds it again from the log"
 
@@ -217,6 +218,11 @@ class PartitionDetector:
         return self._missing
 
     @property
+    def former(self) -> int:
+        """Pieces of state that are yet to be written in this release's form: before the next release none may be left."""
+        return len(self._former)
+
+    @property
     def waiting(self) -> int:
         """How many records wait until the clock gets there."""
         return self._detector.waiting
@@ -269,8 +275,12 @@ class PartitionDetector:
         """The state that changed since it was saved last, as records to write together: ``_applied`` and ``_published``
         last; None deletes. Some of the pieces in the form of the version before are written in this one's beside, though
         nothing changed them: the next release will read that and no earlier one."""
-        former, self._former = self._former[:FORMER_AT_ONCE], self._former[FORMER_AT_ONCE:]
-        for key, content in self._detector.pieces(self._changed.union(former)):
+        anew = 0
+        while self._former and anew < FORMER_BYTES:
+            for key, content in self._detector.pieces([self._former.pop()]):
+                anew += len(content or b"")
+                self._changed.add(key)
+        for key, content in self._detector.pieces(self._changed):
             if self._inventory.put(key, content):
                 yield key, content
         self._changed.clear()

@@ -64,6 +64,12 @@ class DetectMetrics:
             ["partition"],
             registry=registry,
         )
+        self.former = Gauge(
+            "tocsin_state_former_pieces",
+            "Pieces of state in the former release's form, which the next one will not read",
+            ["partition"],
+            registry=registry,
+        )
         self.open = Gauge("tocsin_open_incidents", "Open incidents", ["partition", "kind"], registry=registry)
         self.missing = Gauge(
             "tocsin_log_missing_records", "Records missing from the log (holes), ever", ["partition"], registry=registry
@@ -105,6 +111,7 @@ class DetectMetrics:
         self.held.labels(place).set(detector.waiting)
         self.series.labels(place).set(detector.series)
         self.missing.labels(place).set(detector.missing)
+        self.former.labels(place).set(detector.former)
         warm = detector.detector.warm_from
         self.warm.labels(place).set(warm.timestamp() if warm else 0)
         for kind, count in detector.open_incidents.items():
@@ -113,7 +120,7 @@ class DetectMetrics:
     def forget(self, detector: PartitionDetector) -> None:
         """Show nothing more of a partition that another worker has."""
         place = str(detector.place)
-        for gauge in (self.lag, self.held, self.restore, self.series, self.missing, self.warm):
+        for gauge in (self.lag, self.held, self.restore, self.series, self.missing, self.warm, self.former):
             gauge.remove(place)
         for kind in detector.open_incidents:
             self.open.remove(place, kind)

@@ -152,6 +152,19 @@ def test_pieces_of_another_form_are_refused_by_name() -> None:
         Stories().restore(pieces)
 
 
+@pytest.mark.parametrize(
+    ("place", "damaged"), [(0, "abcd"), (0, "no hex"), (1, 1.5), (2, 2**70), (2, None)], ids=lambda value: repr(value)
+)
+def test_an_original_that_does_not_fit_is_refused_by_name(place: int, damaged: object) -> None:
+    pieces = filled([document("1", RECALL), document("2", RECALL, 1)]).pieces()
+    key = next(key for key, piece in pieces.items() if piece["originals"])
+    original = list(pieces[key]["originals"][0])
+    original[place] = damaged
+    pieces[key]["originals"][0] = original
+    with pytest.raises(InvariantError, match=key):
+        Stories().restore(pieces)
+
+
 # -- properties
 
 # Texts between which near-duplicates form chains: neighbours in the list resemble each other, the ends do not.

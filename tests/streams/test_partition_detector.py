@@ -410,7 +410,7 @@ def test_the_state_of_the_release_before_is_read_and_saved_as_this_ones() -> Non
 def test_pieces_of_the_version_before_are_saved_in_this_ones_form_by_and_by_though_nothing_changed_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(partition_detector, "FORMER_AT_ONCE", 7)
+    monkeypatch.setattr(partition_detector, "FORMER_BYTES", 1_000)
     _, saved = run(RECORDS[:-1])
     former = dict(saved)
     buckets = {key for key in saved if key.startswith("bucket/")}
@@ -427,8 +427,10 @@ def test_pieces_of_the_version_before_are_saved_in_this_ones_form_by_and_by_thou
     while left:
         written = save(detector, {})
         assert all(json.loads(written[key])[0] == 2 for key in buckets & written.keys())
-        assert 0 < len(left & written.keys()) <= 7
-        left -= written.keys()
+        some = left & written.keys()
+        assert some and sum(len(written[key]) for key in some) < 1_000 + max(map(len, written.values()))
+        assert detector.former == len(left) - len(some)
+        left -= some
         former.update(written)
         detector = PartitionDetector.restore(PLACE, QUICK, ORIGINS, former)
     assert not buckets & save(detector, {}).keys()

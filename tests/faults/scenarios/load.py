@@ -63,7 +63,7 @@ class Watch:
 
 @scenario(
     13,
-    "Ten times the usual load for ten minutes, the first of which comes at once, waits in Kafka, not in memory; alarms go on "
+    "A minute of ten times the usual load at once, then ten minutes of it, wait in Kafka, not in memory; alarms go on "
     "ringing, all is caught up, and then they ring as fast as before.",
     quick=True,
     # The burst alone lasts for ten minutes, and the ledgers then judge two hundred thousand records.
