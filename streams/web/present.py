@@ -45,12 +45,12 @@ class Motion:
 
     def __init__(self) -> None:
         self._latest: datetime | None = None
-        self._moved = float("-inf")
+        self._looked = self._moved = float("-inf")
 
     def of(self, present: Present) -> bool:
         """Whether it has moved lately, as of this look."""
-        if present.latest != self._latest:
-            if self._latest is not None:
-                self._moved = monotonic()
-            self._latest = present.latest
-        return not present.live and monotonic() - self._moved < _STILL_SECONDS
+        now = monotonic()
+        if present.latest != self._latest and now - self._looked < _STILL_SECONDS:
+            self._moved = now
+        self._looked, self._latest = now, present.latest
+        return not present.live and now - self._moved < _STILL_SECONDS

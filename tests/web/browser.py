@@ -122,6 +122,11 @@ class Browser:
         """Everything that the page says."""
         return str(self.run("return document.body.innerText"))
 
+    @property
+    def elsewhere(self) -> list[str]:
+        """What was asked of others than the page's own server, as far as it was collected."""
+        return [url for url in self.requests if not url.startswith((self.address, "about:", "data:"))]
+
     def collect(self) -> None:
         """Take over what the browser noted."""
         self.complaints += (f"{entry['level']}: {entry['message']}" for entry in self.driver.get_log("browser"))

@@ -113,12 +113,11 @@ def meet(browser: Browser, out: Path, language: str, theme: str, started: psutil
     time.sleep(2)
     look("5-now")
     browser.collect()
-    elsewhere = [url for url in browser.requests if not url.startswith((browser.address, "data:", "about:"))]
     print(
         f"an alarm rang {rang:.1f} s after the page was opened, when the demo had taken {worked:.1f} s of processor time; "
-        f"judged: {landed}; complaints: {browser.complaints}; asked elsewhere: {elsewhere}"
+        f"judged: {landed}; complaints: {browser.complaints}; asked elsewhere: {browser.elsewhere}"
     )
-    return int(rang > SECONDS or landed != [("useful", "Newcomer")] or bool(browser.complaints or elsewhere))
+    return int(rang > SECONDS or landed != [("useful", "Newcomer")] or bool(browser.complaints or browser.elsewhere))
 
 
 if __name__ == "__main__":

@@ -73,3 +73,5 @@ def test_history_is_being_replayed_while_its_end_moves(monkeypatch: pytest.Monke
     now[0] += 2
     assert not motion.of(at(2))
     assert motion.of(at(3)) and not motion.of(at(4, live=True))
+    now[0] += 3600
+    assert not motion.of(at(5)), "nobody looked: it may have moved long ago"

@@ -231,4 +231,4 @@ def test_the_browser_had_nothing_to_complain_of_but_what_was_away(browser: Brows
     browser.collect()
     unexpected = [line for line in browser.complaints if "Failed to load resource" not in line]
     assert unexpected == []
-    assert [url for url in browser.requests if not url.startswith((browser.address, "about:blank", "data:"))] == []
+    assert browser.elsewhere == []

@@ -2,8 +2,8 @@
 
 Run: ``python tests/web/watch_replay.py OUT [--since DAY] [--until DAY] [--speed 3600] [--stack FOLDER]``. The tweets of 2014
 between the days (UTC) are fed; each look at the page tells what it shows, how far that is behind the feed, and what the page
-takes. OUT gets a screenshot a look, and one of each alarm that the page tells. The servers are its own, with the shipped model in Triton, unless it is told where a
-stack is up. Ends with 1 where the browser complained or asked elsewhere, or where nothing rang.
+takes. OUT gets a screenshot a look, and one of each alarm that the page tells. The servers are its own, with the shipped model
+in Triton, unless it is told where a stack is up. Ends with 1 where the browser complained or asked elsewhere, or where nothing rang.
 """
 
 import argparse
@@ -43,12 +43,14 @@ def main() -> int:
     """Feed and look; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("TOCSIN_DATA", "../shared/data")))
+    parser.add_argument("--data", type=Path, default=os.environ.get("TOCSIN_DATA"), help="TOCSIN_DATA, where it is set")
     parser.add_argument("--since", default="2014-05-15")
     parser.add_argument("--until", default="2014-06-06")
     parser.add_argument("--speed", type=float, default=3600)
     parser.add_argument("--stack", type=Path)
     given = parser.parse_args()
+    if given.data is None:
+        parser.error("set TOCSIN_DATA to the folder of the data sets, or give --data")
     given.out.mkdir(parents=True, exist_ok=True)
     history = given.out / "history.jsonl"
     lines = list(_lines(given.data / "tweets-2014.jsonl.gz", given.since, given.until))
@@ -104,10 +106,11 @@ def _watch(browser: Browser, out: Path, feed: list[str], lines: list[bytes], spe
             began = _look(browser, out, first, speed, began, over=ended is not None)
     _tour(browser, out)
     browser.collect()
-    elsewhere = [url for url in browser.requests if not url.startswith((browser.address, "data:", "about:"))]
     _say(f"{len(rang)} alarms: {', '.join(rang)}")
-    _say(f"complaints: {browser.complaints}; asked elsewhere: {elsewhere}; feed ended with {feeding.returncode}")
-    return int(bool(browser.complaints or elsewhere or feeding.returncode or not rang))
+    _say(
+        f"complaints: {browser.complaints}; asked elsewhere: {browser.elsewhere}; feed ended with {feeding.returncode}"
+    )
+    return int(bool(browser.complaints or browser.elsewhere or feeding.returncode or not rang))
 
 
 def _alarms(browser: Browser, out: Path, before: int) -> list[str]:

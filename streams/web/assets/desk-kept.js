@@ -35,7 +35,7 @@ export function hearing(changed) {
           heard = new Set(incidents);
           changed();
         },
-        () => (asked = null), // with what rings next it is asked again
+        () => (asked = null), // asked again with the next push
       );
     },
     hears: (incident) => heard.has(incident.incident),

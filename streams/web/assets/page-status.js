@@ -60,7 +60,7 @@ function draw(status) {
 }
 
 function services(found, live) {
-  const state = (name, one) => (one.unknown && name === "clock" && !live ? h("span", { class: "faint" }, t("clock-history")) : one.unknown ? h("span", { class: "bad" }, t("away", { why: plain(one.unknown) })) : one.ready ? h("span", { class: "good" }, "✓ ", t("ready")) : h("span", { class: "bad" }, t("waits", { what: plain(one.waiting_for ?? "") })));
+  const state = (name, one) => (one.unknown && name === "clock" && !live ? h("span", { class: "faint" }, t("clock-history", { why: plain(one.unknown) })) : one.unknown ? h("span", { class: "bad" }, t("away", { why: plain(one.unknown) })) : one.ready ? h("span", { class: "good" }, "✓ ", t("ready")) : h("span", { class: "bad" }, t("waits", { what: plain(one.waiting_for ?? "") })));
   const behind = (Array.isArray(found.lag) ? found.lag : []).filter((one) => one.lag);
   return [
     table([t("service"), t("status")], Object.entries(found.services).map(([name, one]) => [name, state(name, one)])),

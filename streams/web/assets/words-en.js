@@ -96,7 +96,7 @@ export const words = {
   "documents": "Documents", "points": "Series points", "alerts": "alerts", "late": "late", "refused": "Refused", "refused-none": "Nothing was refused.",
   "reason": "Reason", "count": "Count", "services": "Services", "services-none": "A run in one process: there are no services to ask.",
   "ready": "ready", "waits": "waits: {what}", "away": "away: {why}", "lag": "Waiting", "service": "Service", "partition": "Partition", "store": "Store",
-  "freshness": "Freshness", "of-history": "History", "clock-history": "not needed: history brings its own time", "lag-none": "Nothing waits.",
+  "freshness": "Freshness", "of-history": "History", "clock-history": "away; history brings its own time, live documents need it: {why}", "lag-none": "Nothing waits.",
 
   "desk-title": "Desk", "desk-more": "What you watch, and how many false alarms a day you put up with, decide which incidents pass.",
   "watch-list": "Watch-list", "add": "Add", "watch-none": "Empty: add companies, topics or sectors.", "budget": "False alarms a day, at most",

@@ -96,7 +96,7 @@ export const words = {
   "documents": "文档", "points": "序列点", "alerts": "警报", "late": "迟到", "refused": "被拒", "refused-none": "没有被拒的记录。",
   "reason": "原因", "count": "数量", "services": "服务", "services-none": "单进程运行：没有可询问的服务。",
   "ready": "就绪", "waits": "等待：{what}", "away": "不可达：{why}", "lag": "积压", "service": "服务", "partition": "分区", "store": "存储",
-  "freshness": "新鲜度", "of-history": "历史数据", "clock-history": "不需要：历史数据自带时间", "lag-none": "没有等待处理的内容。",
+  "freshness": "新鲜度", "of-history": "历史数据", "clock-history": "未运行；历史数据自带时间，实时文档需要它：{why}", "lag-none": "没有等待处理的内容。",
 
   "desk-title": "工作台", "desk-more": "您关注什么、每天能容忍多少误报，决定哪些事件通过。",
   "watch-list": "关注列表", "add": "添加", "watch-none": "为空：请添加公司、主题或行业。", "budget": "每天误报最多",
