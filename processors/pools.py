@@ -141,7 +141,7 @@ def pooled(
     names, codes = np.unique(np.array(groups, dtype=object), return_inverse=True) if groups else ((), np.array([]))
     for code, group in enumerate(names):
         inside = codes == code
-        number = np.count_nonzero(inside & seen)
+        number = int(np.count_nonzero(inside & seen))
         if number:
             weight = settings.group_prior / (number + settings.group_prior)
             level = _level(members.stories, scaled, inside & seen)

@@ -63,6 +63,13 @@ def test_the_unit_of_weights_is_what_they_weigh_by_themselves() -> None:
     assert pooled(unsure, 0, Pool()).unit == pytest.approx(0.41, abs=0.01)
 
 
+def test_what_is_pooled_is_plain_numbers_as_it_is_after_a_restore() -> None:
+    pool = pooled(of(exposure=900.0, stories=300.0, labelled=300.0, negatives=60.0, squares=40.0), 0, Pool())
+    numbers = [*pool.stories_rates.values(), *pool.shares.values(), pool.stories_rate, pool.share, pool.shape]
+    numbers += [pool.unit, pool.concentration, pool.dispersion, pool.stories_dispersion, pool.correlation, pool.tested]
+    assert {type(number) for number in numbers} == {float}
+
+
 def test_a_surge_does_not_make_days_seem_lively() -> None:
     expected = expectation(of(exposure=960.0, stories=100.0, labelled=100.0, negatives=7.0), PRIOR, POOL, SETTINGS)
 

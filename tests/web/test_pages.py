@@ -85,8 +85,8 @@ def test_what_a_person_does_is_kept_and_shown(browser: Browser, store_path: Path
     browser.press("8 h")
     browser.sees("muted until")
     browser.open("#/now")
-    browser.sees("Muted")
-    assert not browser.driver.find_elements(By.CSS_SELECTOR, ".card")
+    browser.sees("Ringing now", "Muted")
+    browser.until(lambda: not browser.driver.find_elements(By.CSS_SELECTOR, ".card"), "no card of what is muted")
     store = SqliteStore(store_path, read_only=True)
     assert [one.kind for one in store.feedback("incident-77")] == ["acknowledge", "assign", "false-alarm", "mute"]
     store.close()

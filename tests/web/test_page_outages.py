@@ -30,7 +30,7 @@ from tests.patience import PATIENCE
 from tests.services.kafka_client import Prefix
 from tests.streams.sample_messages import alert
 
-pytestmark = [pytest.mark.browser, pytest.mark.joint, pytest.mark.xdist_group("test_outages.py")]
+pytestmark = [pytest.mark.browser, pytest.mark.joint, pytest.mark.xdist_group("test_page_outages.py")]
 
 NAMES = ("enrich", "detect", "index", "clock", "collect", "web")
 INSTANT_MODEL = Path(__file__).parents[1] / "services" / "instant_model.py"
