@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 from typing import Final, Literal, NamedTuple, Self
 from zlib import crc32
 
@@ -275,12 +276,7 @@ class PartitionDetector:
         """The state that changed since it was saved last, as records to write together: ``_applied`` and ``_published``
         last; None deletes. Some of the pieces in the form of the version before are written in this one's beside, though
         nothing changed them: the next release will read that and no earlier one."""
-        anew = 0
-        while self._former and anew < FORMER_BYTES:
-            for key, content in self._detector.pieces([self._former.pop()]):
-                anew += len(content or b"")
-                self._changed.add(key)
-        for key, content in self._detector.pieces(self._changed):
+        for key, content in chain(self._detector.pieces(self._changed), self._anew()):
             if self._inventory.put(key, content):
                 yield key, content
         self._changed.clear()
@@ -299,6 +295,14 @@ class PartitionDetector:
         )
         yield APPLIED, self._applied.encode()
         yield PUBLISHED, self.published.encode()
+
+    def _anew(self) -> Iterator[tuple[str, bytes | None]]:
+        """Some of the pieces in the form of the version before, in this one's."""
+        size = 0
+        while self._former and size < FORMER_BYTES:
+            for key, content in self._detector.pieces([self._former.pop()]):
+                size += len(content or b"")
+                yield key, content
 
     def _note(self, settings: DetectorSettings) -> None:
         """Notes that `settings` are in force from the next record on, if they were not."""
